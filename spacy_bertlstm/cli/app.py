@@ -1,0 +1,76 @@
+"""The command group, and what its commands share."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from enum import Enum
+from pathlib import Path
+
+import typer
+from spacy.cli._util import app as spacy_app
+
+from spacy_bertlstm.errors import BertLstmError
+from spacy_bertlstm.losses import LossReport
+
+app = typer.Typer(
+    name="bertlstm",
+    help="Convert, export and split annotated clinical notes.",
+    no_args_is_help=True,
+)
+spacy_app.add_typer(app)
+
+_MOST_SHOWN = 10
+
+
+class Format(str, Enum):
+    """The file formats that can be read and written."""
+
+    i2b2 = "i2b2"
+
+
+@contextmanager
+def errors_as_messages() -> Iterator[None]:
+    """End a command with one line and exit code 1 where the input is at fault."""
+    try:
+        yield
+    except BertLstmError as error:
+        typer.secho(f"✘ {error}", fg=typer.colors.RED, err=True)
+        raise typer.Exit(1) from None
+
+
+def print_report(report: LossReport) -> None:
+    """Print what was read, kept and lost, and why."""
+    typer.echo(f"{'annotations':<12}{'read':>8}{'kept':>8}{'lost':>8}")
+    for kind, read in report.read.items():
+        kept = report.kept[kind]
+        typer.echo(f"{kind:<12}{read:>8}{kept:>8}{read - kept:>8}")
+    notes = Counter(finding.reason for finding in report.findings if not finding.lost)
+    for reason, count in notes.most_common(_MOST_SHOWN):
+        typer.echo(f"note: {count} x {reason}")
+    for finding in report.lost[:_MOST_SHOWN]:
+        place = f"{finding.path}, line {finding.line}" if finding.line else finding.path
+        typer.secho(f"lost: {place}: {finding.reason}", fg=typer.colors.YELLOW, err=True)
+    hidden = len(report.lost) - _MOST_SHOWN
+    if hidden > 0:
+        typer.secho(f"lost: {hidden} more; --report FILE.json lists all", err=True)
+
+
+def write_report(report: LossReport, path: Path | None) -> None:
+    """Write the whole report as JSON, if a path is given.
+
+    RAISES: BL109 (not writable).
+    """
+    if path is None:
+        return
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        part.write_text(json.dumps(report.to_dict(), indent=2) + "\n", encoding="utf-8")
+        part.replace(path)
+    except OSError as error:
+        part.unlink(missing_ok=True)
+        raise BertLstmError("BL109", path=path, reason=error.strerror) from error

@@ -1,0 +1,90 @@
+"""The transformer model: spacy-transformers' own, with windows that are never truncated."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from spacy.tokens import Doc, Span
+from spacy.util import SimpleFrozenDict
+from spacy_transformers.data_classes import FullTransformerBatch
+from spacy_transformers.layers import TransformerModel
+from thinc.api import Model
+
+from spacy_bertlstm.encoder.windows import SpanGetter, split_to_fit
+from spacy_bertlstm.errors import BertLstmError
+
+_NOTHING: Mapping[str, Any] = SimpleFrozenDict()
+
+
+def build_transformer_model(
+    name: str,
+    get_spans: SpanGetter,
+    tokenizer_config: Mapping[str, Any] = _NOTHING,
+    transformer_config: Mapping[str, Any] = _NOTHING,
+    mixed_precision: bool = False,
+    grad_scaler_config: Mapping[str, Any] = _NOTHING,
+) -> Model[list[Doc], FullTransformerBatch]:
+    """A transformer that halves the windows it cannot take instead of truncating them.
+
+    The arguments are those of spacy-transformers.TransformerModel.v3, whose place it takes
+    in the `transformer` factory.
+
+    name (str): The folder of a Hugging Face model, or its name on the hub.
+    get_spans (SpanGetter): Windows of each Doc.
+    RETURNS (Model[list[Doc], FullTransformerBatch]): Loads its weights at initialization.
+    RAISES: BL306 (an encoder that takes hardly any word pieces), BL307 (not loadable).
+    """
+    model = TransformerModel(
+        name,
+        get_spans,
+        dict(tokenizer_config),
+        dict(transformer_config),
+        mixed_precision,
+        dict(grad_scaler_config),
+    )
+
+    def get_fitting_spans(docs: Iterable[Doc]) -> list[list[Span]]:
+        limit = count_positions(model)
+        return [
+            split_to_fit(spans, lambda span: _fits(model.tokenizer, span.text, limit))
+            for spans in get_spans(docs)
+        ]
+
+    load = model.init
+
+    def init(model: TransformerModel, X: Any = None, Y: Any = None) -> None:
+        try:
+            load(model, X=X, Y=Y)
+        except OSError as error:
+            raise BertLstmError("BL307", name=name, reason=type(error).__name__) from error
+
+    model.init = init
+    model.attrs["get_spans"] = get_fitting_spans
+    return model
+
+
+def count_positions(model: TransformerModel) -> int:
+    """How many word pieces of text an initialized encoder takes at once.
+
+    model (TransformerModel): With tokenizer and weights loaded.
+    RETURNS (int): Special word pieces not counted.
+    RAISES: BL306.
+    """
+    limit: int = model.tokenizer.model_max_length
+    positions = getattr(model.transformer.config, "max_position_embeddings", None) or limit
+    # RoBERTa and its kin count positions from behind the padding index.
+    table = getattr(getattr(model.transformer, "embeddings", None), "position_embeddings", None)
+    padding = getattr(table, "padding_idx", None)
+    if padding is not None:
+        positions -= padding + 1
+    special: int = model.tokenizer.num_special_tokens_to_add()
+    limit = min(limit, positions)
+    if limit - special < 1:
+        raise BertLstmError("BL306", limit=limit, special=special)
+    return limit - special
+
+
+def _fits(tokenizer: Any, text: str, limit: int) -> bool:
+    # A word piece covers at least one byte, so most windows need no counting.
+    if len(text.encode("utf-8")) < limit:
+        return True
+    return len(tokenizer(text, add_special_tokens=False, verbose=False)["input_ids"]) <= limit

@@ -1,0 +1,73 @@
+"""Every error a user can meet: a stable code, the cause, the place and the next step.
+
+Messages name files, lines, offsets and labels. They never quote the text of a note.
+"""
+
+MESSAGES = {
+    # BL1xx: files and their formats
+    "BL101": "{path}: no such file or folder. Check the path.",
+    "BL102": "{path}: no {suffixes} file in it. Give a folder that holds records.",
+    "BL103": "{path}, line {line}: not valid UTF-8 (byte {offset}). "
+    "Re-encode the file, for example with 'iconv -t utf-8'.",
+    "BL104": "{path}: no matching {expected} file. Complete the pair, or take {path} out.",
+    "BL105": "{path}: record '{record}' already stands at {other}. Rename one of the two.",
+    "BL106": "{lost} of {read} annotations would be lost, the first at {path}, line {line}: "
+    "{reason}. Mend the lines named in the report, or continue without them "
+    "with --allow-loss.",
+    "BL107": "{path}: it has no annotation files, but --require-annotations was given. "
+    "Check that they stand in the same folder or in its sibling folders.",
+    "BL108": "{path}: cannot be read ({reason}). Check the file and its permissions.",
+    "BL109": "{path}: cannot be written ({reason}). Check the folder, its permissions and space.",
+    "BL110": "{path}: exists and is not an empty folder. Choose another, or remove it.",
+    "BL111": "record '{record}': its name cannot be a file name. Rename the record.",
+    # BL2xx: Docs and DocBins
+    "BL201": "{path}: not a DocBin ({reason}). Make one with 'python -m spacy bertlstm convert'.",
+    "BL202": "{path}: no Doc in it has entities. Convert annotated records; "
+    "--require-annotations makes the conversion insist on them.",
+    "BL203": "record '{record}': the entities on the Doc differ from those of its gold record. "
+    "Say which to export: --source record, or --source doc.",
+    "BL204": "{path}: Doc number {index} has no record and no id to name its file. "
+    "Set doc.user_data['id'] or convert with this package.",
+    "BL205": "{path}: {docs} Docs cannot be split {ratio}; each part needs one. "
+    "Give more Docs or fewer parts.",
+    "BL206": "split ratio {ratio}: three shares are needed, none negative, such as 70 15 15.",
+    "BL207": "{path}: record '{record}' carries no gold record. Export it with --source doc.",
+    # BL3xx: models and pipelines
+    "BL301": "component '{name}' has no labels. Train on Docs with entities, "
+    "or give labels in [initialize.components.{name}.labels].",
+    "BL302": "component '{name}': label '{label}' cannot be used: {reason}.",
+    "BL303": "component '{name}': adding label '{label}' after initialization is not possible. "
+    "Give all labels at initialization.",
+    "BL304": "component '{name}': the scores hold values that are not finite. "
+    "Lower the learning rate or check the encoder's weights.",
+    "BL305": "window of {window} tokens: it must be at least 1.",
+    "BL306": "the encoder takes {limit} word pieces a window, too few for {special} special "
+    "ones and text. Choose another encoder.",
+    "BL307": "encoder {name}: cannot be loaded ({reason}). Run 'python -m spacy project run "
+    "encoder', or give the path of a folder with config.json, tokenizer and weights.",
+    # BL4xx: tags
+    "BL401": "tag '{tag}' is not of the form O, B-X, I-X, L-X or U-X.",
+    # BL5xx: training
+    "BL501": "max_words = {max_words}: it must be 0 (whole records) or positive.",
+}
+
+
+class BertLstmError(ValueError):
+    """An error with a code from MESSAGES, filled with the place and the values.
+
+    code (str): A key of MESSAGES.
+    values: What the message's fields stand for.
+    """
+
+    def __init__(self, code: str, **values: object) -> None:
+        self.code = code
+        self.values = values
+        super().__init__(f"[{code}] {MESSAGES[code].format(**values)}")
+
+    def __reduce__(self) -> tuple[object, ...]:
+        # Errors cross process borders (n_process); the default would call __init__ wrongly.
+        return (_rebuild, (self.code, self.values))
+
+
+def _rebuild(code: str, values: dict[str, object]) -> BertLstmError:
+    return BertLstmError(code, **values)

@@ -1,0 +1,72 @@
+"""CrfTagger: token vectors to the scores of a conditional random field."""
+
+from collections.abc import Callable
+from typing import cast
+
+from spacy.tokens import Doc
+from thinc.api import Linear, Model, chain, with_array
+from thinc.types import Floats1d, Floats2d
+
+from spacy_bertlstm.heads.crf import CrfScores
+
+
+def build_crf_tagger(
+    tok2vec: Model[list[Doc], list[Floats2d]], nO: int | None = None
+) -> Model[list[Doc], CrfScores]:
+    """A linear layer that scores tags, and a table that scores their succession.
+
+    tok2vec (Model[list[Doc], list[Floats2d]]): The encoder.
+    nO (int | None): The number of tags; left open, the component sets it from its labels.
+    RETURNS (Model[list[Doc], CrfScores]): Takes Docs with tokens.
+    """
+    output: Model[Floats2d, Floats2d] = Linear(nO=nO)
+    succession = tag_succession(nO)
+    model: Model[list[Doc], CrfScores] = chain(tok2vec, with_array(output), succession)
+    model.set_ref("tok2vec", tok2vec)
+    model.set_ref("output", output)
+    model.set_ref("succession", succession)
+    return model
+
+
+def tag_succession(nO: int | None = None) -> Model[list[Floats2d], CrfScores]:
+    """Join the parameters that score a text's first tag, last tag and each transition.
+
+    nO (int | None): The number of tags.
+    """
+    return Model(
+        "tag_succession",
+        forward,
+        init=init,
+        dims={"nO": nO},
+        params={"starts": None, "ends": None, "transitions": None},
+    )
+
+
+def forward(
+    model: Model[list[Floats2d], CrfScores], emissions: list[Floats2d], is_train: bool
+) -> tuple[CrfScores, Callable[[CrfScores], list[Floats2d]]]:
+    scores = CrfScores(
+        emissions,
+        cast(Floats1d, model.get_param("starts")),
+        cast(Floats1d, model.get_param("ends")),
+        cast(Floats2d, model.get_param("transitions")),
+    )
+
+    def backprop(d_scores: CrfScores) -> list[Floats2d]:
+        model.inc_grad("starts", d_scores.starts)
+        model.inc_grad("ends", d_scores.ends)
+        model.inc_grad("transitions", d_scores.transitions)
+        return d_scores.emissions
+
+    return scores, backprop
+
+
+def init(
+    model: Model[list[Floats2d], CrfScores],
+    X: list[Floats2d] | None = None,
+    Y: CrfScores | None = None,
+) -> None:
+    nO = model.get_dim("nO")
+    model.set_param("starts", model.ops.alloc1f(nO))
+    model.set_param("ends", model.ops.alloc1f(nO))
+    model.set_param("transitions", model.ops.alloc2f(nO, nO))

@@ -1,0 +1,160 @@
+"""The lossless document record that every format is read into and written from.
+
+Docs, `doc.ents`, `doc.spans`, `span._.assertion` and `doc._.relations` are views of it.
+Offsets are characters of `Document.text`, the end exclusive; identity lies in ids, never
+in extents, because two annotations may share one extent.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+Fragments = tuple[tuple[int, int], ...]
+
+
+@dataclass(frozen=True)
+class Concept:
+    """A labelled stretch of text.
+
+    id (str): Unique within its document.
+    label (str): Its type; "" where the source names an extent without a type.
+    fragments (Fragments): One (start, end) a piece, in the source's order.
+    quoted (str): The text as the source states it, only where that differs from the text
+        at the offsets by more than letter case and spacing.
+    kb_ids (tuple[str, ...]): Identifiers in a vocabulary, such as MeSH.
+    source (str): The file and line it was read from, such as "12.con:3".
+    """
+
+    id: str
+    label: str
+    fragments: Fragments
+    quoted: str = ""
+    kb_ids: tuple[str, ...] = ()
+    source: str = ""
+
+    @property
+    def start(self) -> int:
+        return min(start for start, _ in self.fragments)
+
+    @property
+    def end(self) -> int:
+        return max(end for _, end in self.fragments)
+
+
+@dataclass(frozen=True)
+class Assertion:
+    """A value said of a concept, an event or a relation.
+
+    target (str): The id of what it is said of.
+    value (str): Such as "absent".
+    name (str): Which property it is; formats with several have others than "assertion".
+    id (str): Its own id, where the format gives one.
+    source (str): The file and line it was read from.
+    """
+
+    target: str
+    value: str
+    name: str = "assertion"
+    id: str = ""
+    source: str = ""
+
+
+@dataclass(frozen=True)
+class Relation:
+    """A labelled tie between concepts, events or vocabulary ids.
+
+    label (str): Its type.
+    arguments (tuple[str, ...]): Ids, in the source's order.
+    roles (tuple[str, ...]): One name an argument, or empty where the format has none.
+    level (str): "mention" where arguments are ids of this document's annotations,
+        "concept" where they are vocabulary ids.
+    id (str): Its own id, where the format gives one.
+    source (str): The file and line it was read from.
+    """
+
+    label: str
+    arguments: tuple[str, ...]
+    roles: tuple[str, ...] = ()
+    level: str = "mention"
+    id: str = ""
+    source: str = ""
+
+
+@dataclass(frozen=True)
+class Event:
+    """A trigger concept with arguments, which relations and assertions may point to.
+
+    id (str): Unique within its document.
+    label (str): Its type.
+    trigger (str): The id of the trigger concept.
+    arguments (tuple[tuple[str, str], ...]): (role, id) pairs, in the source's order.
+    source (str): The file and line it was read from.
+    """
+
+    id: str
+    label: str
+    trigger: str
+    arguments: tuple[tuple[str, str], ...] = ()
+    source: str = ""
+
+
+@dataclass(frozen=True)
+class Document:
+    """A text with everything that was annotated on it.
+
+    id (str): The record's name.
+    text (str): The text, character for character as in the source.
+    annotated (bool): False where nobody annotated it, which is not the same as an
+        annotation that found nothing.
+    metadata (dict[str, str]): What else the source says of the record.
+    """
+
+    id: str
+    text: str
+    concepts: tuple[Concept, ...] = ()
+    assertions: tuple[Assertion, ...] = ()
+    relations: tuple[Relation, ...] = ()
+    events: tuple[Event, ...] = ()
+    annotated: bool = True
+    metadata: dict[str, str] = field(default_factory=dict)
+
+    def covered_text(self, concept: Concept) -> str:
+        """The text under a concept, its fragments joined by one space."""
+        return " ".join(self.text[start:end] for start, end in concept.fragments)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The record as plain dicts, lists and strings."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Document:
+        """Rebuild a record.
+
+        data (Mapping): From `to_dict`; sequences may have become lists or tuples on the way.
+        RETURNS (Document): Equal to the one that was stored.
+        """
+        values = dict(data)
+        for key, kind in _PARTS.items():
+            values[key] = tuple(kind(**_frozen(item)) for item in data.get(key, ()))
+        values["metadata"] = dict(data.get("metadata", {}))
+        return cls(**values)
+
+
+_PARTS: dict[str, Any] = {
+    "concepts": Concept,
+    "assertions": Assertion,
+    "relations": Relation,
+    "events": Event,
+}
+
+
+def _frozen(item: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: _tuples(value) for key, value in item.items()}
+
+
+def _tuples(value: Any) -> Any:
+    if isinstance(value, Iterable) and not isinstance(value, str):
+        return tuple(_tuples(part) for part in value)
+    return value

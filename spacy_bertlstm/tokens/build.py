@@ -1,0 +1,160 @@
+"""Records to Docs and back, aligned by characters."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import cast
+
+import numpy
+from spacy.tokens import Doc, Span
+from spacy.util import filter_spans
+from thinc.types import Ints2d
+
+from spacy_bertlstm.losses import LossReport
+from spacy_bertlstm.records import Assertion, Concept, Document, Relation
+from spacy_bertlstm.tokens.extensions import get_record, register_extensions, set_record
+
+CONCEPTS = "concepts"  # the key in doc.spans
+
+
+def build_doc(
+    record: Document,
+    tokenizer: Callable[[str], Doc],
+    report: LossReport,
+    *,
+    line_sentences: bool = False,
+) -> Doc:
+    """Make the Doc of a record: the record itself in its user data, the rest as views.
+
+    record (Document): The record.
+    tokenizer (Callable[[str], Doc]): The pipeline's own, so that training and use agree.
+    report (LossReport): Notes every concept that `doc.ents` cannot hold.
+    line_sentences (bool): Whether each line is a sentence.
+    RETURNS (Doc): All concepts on token boundaries in `doc.spans["concepts"]`, their
+        records' ids as span ids; the longest of those that overlap in `doc.ents`.
+    """
+    doc = tokenizer(record.text)
+    set_record(doc, record)
+    if line_sentences:
+        set_line_sentences(doc)
+    if not record.annotated:
+        return doc
+    spans = {}
+    for concept in record.concepts:
+        span = _align(doc, concept)
+        if span is not None:
+            spans[concept.id] = span
+        elif concept.label:
+            _note(report, record, concept, "discontinuous, or not on token boundaries")
+    doc.spans[CONCEPTS] = list(spans.values())
+    entities = filter_spans(spans.values())
+    doc.set_ents(entities, default="outside")
+    kept = {span.id_ for span in entities}
+    for concept in record.concepts:
+        if concept.id in spans and concept.id not in kept:
+            _note(report, record, concept, "overlaps a longer concept")
+    for assertion in record.assertions:
+        if assertion.target in spans and assertion.name == "assertion":
+            spans[assertion.target]._.assertion = assertion.value
+    doc._.relations = [
+        {
+            "label": relation.label,
+            "head": _extent(spans[relation.arguments[0]]),
+            "tail": _extent(spans[relation.arguments[1]]),
+        }
+        for relation in record.relations
+        if len(relation.arguments) == 2 and all(end in spans for end in relation.arguments)
+    ]
+    return doc
+
+
+def _align(doc: Doc, concept: Concept) -> Span | None:
+    if len(concept.fragments) != 1 or not concept.label:
+        return None
+    # An entity neither begins nor ends with space, though an i2b2 token may be empty.
+    covered = doc.text[concept.start : concept.end]
+    start = concept.start + len(covered) - len(covered.lstrip())
+    end = concept.end - len(covered) + len(covered.rstrip())
+    return doc.char_span(start, end, label=concept.label, span_id=concept.id)
+
+
+def _note(report: LossReport, record: Document, concept: Concept, reason: str) -> None:
+    path, _, line = concept.source.rpartition(":")
+    report.note(
+        path or record.id,
+        int(line or 0),
+        f"{reason}: kept in the record, not in doc.ents",
+    )
+
+
+def _extent(span: Span) -> list[int | str]:
+    return [span.start_char, span.end_char, span.label_]
+
+
+def set_line_sentences(doc: Doc) -> None:
+    """Start a sentence at the first word of each line.
+
+    doc (Doc): Changed in place; line breaks stay with the line that they end.
+    """
+    starts = numpy.full(len(doc), -1, dtype="int64").view("uint64")
+    new_line = True
+    for i, token in enumerate(doc):
+        if new_line and not token.is_space:
+            starts[i] = 1
+            new_line = False
+        new_line = new_line or "\n" in token.text
+    starts[:1] = 1
+    doc.from_array(["SENT_START"], cast(Ints2d, starts.reshape(-1, 1)))
+
+
+def read_doc(doc: Doc, record_id: str) -> Document:
+    """The record that a Doc's annotations amount to, whether gold or predicted.
+
+    doc (Doc): With `doc.ents`, `span._.assertion` and `doc._.relations`.
+    record_id (str): The new record's name.
+    RETURNS (Document): One Concept an entity; a relation whose end is no entity brings
+        a concept of its own.
+    """
+    register_extensions()
+    concepts: dict[tuple[int, int, str], Concept] = {}
+
+    def concept_id(start: int, end: int, label: str) -> str:
+        key = (start, end, label)
+        if key not in concepts:
+            concepts[key] = Concept(f"T{len(concepts) + 1}", label, ((start, end),))
+        return concepts[key].id
+
+    assertions = []
+    for entity in doc.ents:
+        target = concept_id(entity.start_char, entity.end_char, entity.label_)
+        if entity._.assertion is not None:
+            assertions.append(Assertion(target, entity._.assertion))
+    relations = [
+        Relation(
+            relation["label"],
+            (concept_id(*relation["head"]), concept_id(*relation["tail"])),
+        )
+        for relation in doc._.relations
+    ]
+    return Document(
+        id=record_id,
+        text=doc.text,
+        concepts=tuple(concepts.values()),
+        assertions=tuple(assertions),
+        relations=tuple(relations),
+        annotated=doc.has_annotation("ENT_IOB"),
+    )
+
+
+def shows_record(doc: Doc) -> bool:
+    """Whether the entities on a Doc are those that its gold record gives."""
+    record = get_record(doc)
+    if record is None:
+        return False
+    spans: Iterable[Span | None] = (_align(doc, concept) for concept in record.concepts)
+    gold = filter_spans(span for span in spans if span is not None)
+    return {_key(span) for span in gold} == {_key(span) for span in doc.ents}
+
+
+def _key(span: Span) -> tuple[int, int, str]:
+    return span.start, span.end, span.label_

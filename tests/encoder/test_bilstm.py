@@ -1,0 +1,100 @@
+import numpy
+import pytest
+import torch
+from thinc.api import Model, NumpyOps, get_current_ops
+
+from spacy_bertlstm.encoder.bilstm import stacked_bilstm
+
+
+@pytest.fixture
+def lstm(rng: numpy.random.Generator) -> Model:
+    model = stacked_bilstm(hidden_width=4, depth=2, dropout=0.3)
+    model.initialize(X=[rng.normal(size=(3, 6)).astype("f")])
+    return model
+
+
+def sequences(rng: numpy.random.Generator, lengths: list[int]) -> list[numpy.ndarray]:
+    return [rng.normal(size=(length, 6)).astype("f") for length in lengths]
+
+
+def test_equals_torch(lstm: Model, rng: numpy.random.Generator) -> None:
+    reference = torch.nn.LSTM(6, 4, num_layers=2, bidirectional=True)
+    reference.load_state_dict({n: torch.tensor(lstm.get_param(n)) for n in lstm.param_names})
+    (X,) = sequences(rng, [5])
+    expected = reference(torch.tensor(X))[0].detach().numpy()
+    numpy.testing.assert_allclose(lstm.predict([X])[0], expected, atol=1e-6)
+
+
+def test_a_sequence_gives_the_same_alone_and_in_a_batch(
+    lstm: Model, rng: numpy.random.Generator
+) -> None:
+    Xs = sequences(rng, [5, 1, 0, 17, 3, 16, 4, 100])
+    together = lstm.predict(Xs)
+    assert [Y.shape for Y in together] == [(len(X), 8) for X in Xs]
+    for X, Y in zip(Xs, together, strict=True):
+        numpy.testing.assert_allclose(lstm.predict([X])[0], Y, atol=1e-6)
+
+
+def test_empty_batches(lstm: Model) -> None:
+    empty = numpy.zeros((0, 6), dtype="f")
+    assert lstm.predict([]) == []
+    assert [Y.shape for Y in lstm.predict([empty, empty])] == [(0, 8), (0, 8)]
+
+
+def test_gradients_equal_finite_differences(rng: numpy.random.Generator) -> None:
+    model = stacked_bilstm(hidden_width=2, depth=2, dropout=0.0)
+    Xs = sequences(rng, [3, 0, 1, 6, 5])  # two runs of similar length and one alone
+    model.initialize(X=Xs)
+    dYs = [rng.normal(size=(len(X), 4)).astype("f") for X in Xs]
+
+    def objective() -> float:
+        return sum(float((Y * dY).sum()) for Y, dY in zip(model.predict(Xs), dYs, strict=True))
+
+    _, backprop = model.begin_update(Xs)
+    dXs = backprop(dYs)
+    checks = [(X, dX) for X, dX in zip(Xs, dXs, strict=True)]
+    checks += [(model.get_param(name), model.get_grad(name)) for name in model.param_names]
+    step = 1e-2
+    for values, gradients in checks:
+        assert values.shape == gradients.shape
+        for index in list(numpy.ndindex(values.shape))[:6]:
+            before = values[index]
+            values[index] = before + step
+            up = objective()
+            values[index] = before - step
+            down = objective()
+            values[index] = before
+            assert gradients[index] == pytest.approx((up - down) / (2 * step), abs=2e-3)
+
+
+def test_dropout_acts_in_training_only(lstm: Model, rng: numpy.random.Generator) -> None:
+    Xs = sequences(rng, [9])
+    numpy.testing.assert_array_equal(lstm.predict(Xs)[0], lstm.predict(Xs)[0])
+    dropped, _ = lstm.begin_update(Xs)
+    assert (dropped[0] == 0).any()
+    assert not (lstm.predict(Xs)[0] == 0).any()
+
+
+def test_bytes_bring_back_the_weights_and_the_width(
+    lstm: Model, rng: numpy.random.Generator
+) -> None:
+    Xs = sequences(rng, [4])
+    copy = stacked_bilstm(hidden_width=4, depth=2, dropout=0.3).from_bytes(lstm.to_bytes())
+    numpy.testing.assert_array_equal(copy.predict(Xs)[0], lstm.predict(Xs)[0])
+
+
+@pytest.mark.gpu
+def test_gpu_equals_cpu(rng: numpy.random.Generator) -> None:
+    from thinc.api import CupyOps, use_ops
+
+    assert isinstance(get_current_ops(), NumpyOps)
+    model = stacked_bilstm(hidden_width=4, depth=2, dropout=0.0)
+    Xs = sequences(rng, [5, 2])
+    model.initialize(X=Xs)
+    expected = model.predict(Xs)
+    with use_ops("cupy"):
+        copy = stacked_bilstm(hidden_width=4, depth=2, dropout=0.0).from_bytes(model.to_bytes())
+        ops = CupyOps()
+        on_gpu = copy.predict([ops.asarray(X) for X in Xs])
+    for Y, expected_Y in zip(on_gpu, expected, strict=True):
+        numpy.testing.assert_allclose(Y.get(), expected_Y, atol=1e-5)

@@ -1,0 +1,135 @@
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy
+import pytest
+import spacy
+from spacy.language import Language
+from spacy.tokens import Doc
+from spacy.training import Example
+
+from spacy_bertlstm.errors import BertLstmError
+from spacy_bertlstm.training.optimizer import make_adam
+
+MakeNlp = Callable[..., Language]
+MakeExamples = Callable[[Language], list[Example]]
+
+
+def train(nlp: Language, examples: list[Example], steps: int) -> dict[str, float]:
+    optimizer = make_adam(0.02, encoder_scale=0.1)
+    nlp.initialize(lambda: examples, sgd=optimizer)
+    losses: dict[str, float] = {}
+    for _ in range(steps):
+        losses = {}
+        # As `spacy train` does: gradients of the shared encoder are whole only after update.
+        nlp.update(examples, sgd=False, losses=losses, annotates=["sentences"])
+        for _, pipe in nlp.pipeline:
+            if hasattr(pipe, "finish_update"):
+                pipe.finish_update(optimizer)
+    return losses
+
+
+@pytest.fixture
+def trained(make_nlp: MakeNlp, make_examples: MakeExamples) -> tuple[Language, list[Example]]:
+    spacy.util.fix_random_seed(0)
+    nlp = make_nlp()
+    examples = make_examples(nlp)
+    losses = train(nlp, examples, steps=60)
+    assert losses["ner"] < 0.01
+    return nlp, examples
+
+
+def entities(doc: Doc) -> list[tuple[str, str]]:
+    return [(ent.text, ent.label_) for ent in doc.ents]
+
+
+def test_overfits_scores_and_reloads(
+    trained: tuple[Language, list[Example]], tmp_path: Path
+) -> None:
+    nlp, examples = trained
+    scores = nlp.evaluate(
+        [Example(nlp.make_doc(eg.reference.text), eg.reference) for eg in examples]
+    )
+    assert scores["ents_f"] == 1.0
+    assert set(scores["ents_per_type"]) == {"problem", "test", "treatment"}
+
+    texts = [eg.reference.text for eg in examples]
+    expected = [entities(eg.reference) for eg in examples]
+    assert [entities(nlp(text)) for text in texts] == expected
+    assert [entities(doc) for doc in nlp.pipe(texts, batch_size=2)] == expected
+
+    nlp.to_disk(tmp_path / "model")
+    for reloaded in (
+        spacy.load(tmp_path / "model"),
+        spacy.blank("en").from_config(nlp.config).from_bytes(nlp.to_bytes()),
+    ):
+        assert reloaded.get_pipe("ner").labels == ("problem", "test", "treatment")
+        assert [entities(doc) for doc in reloaded.pipe(texts)] == expected
+
+
+def test_tokens_without_gold_annotation_teach_nothing(
+    make_nlp: MakeNlp, make_examples: MakeExamples
+) -> None:
+    nlp = make_nlp()
+    examples = make_examples(nlp)
+    nlp.initialize(lambda: examples)
+    unknown = Doc(nlp.vocab, words=["no", "pain"])
+    assert not unknown.has_annotation("ENT_IOB")
+    example = Example(nlp.make_doc("no pain"), unknown)
+    nlp.get_pipe("sentences")(example.predicted)
+    transformer = nlp.get_pipe("transformer")
+    transformer.set_annotations([example.predicted], transformer.predict([example.predicted]))
+    ner = nlp.get_pipe("ner")
+    loss, gradient = ner.get_loss([example], ner.model.predict([example.predicted]))
+    assert loss == pytest.approx(0.0, abs=1e-6)
+    assert numpy.abs(gradient.emissions[0]).max() < 1e-6
+
+
+def test_empty_docs(trained: tuple[Language, list[Example]]) -> None:
+    nlp, examples = trained
+    assert [len(doc.ents) for doc in nlp.pipe(["", "No pain.", ""])] == [0, 1, 0]
+    empty = Example(nlp.make_doc(""), nlp.make_doc(""))
+    losses = nlp.update([empty, examples[0]], annotates=["sentences"])
+    assert numpy.isfinite(losses["ner"])
+    assert nlp.get_pipe("ner").update([empty]) == {"ner": 0.0}
+
+
+def test_no_labels_is_a_coded_error(make_nlp: MakeNlp) -> None:
+    nlp = make_nlp()
+    bare = [Example(nlp.make_doc("no pain"), nlp.make_doc("no pain"))]
+    with pytest.raises(BertLstmError, match=r"BL301.*initialize\.components\.ner"):
+        nlp.initialize(lambda: bare)
+
+
+@pytest.mark.parametrize("label", ["", 7])
+def test_a_bad_label_is_a_coded_error(make_nlp: MakeNlp, label: object) -> None:
+    with pytest.raises(BertLstmError, match="BL302"):
+        make_nlp().get_pipe("ner").add_label(label)
+
+
+def test_labels_after_initialization(trained: tuple[Language, list[Example]]) -> None:
+    ner = trained[0].get_pipe("ner")
+    assert ner.add_label("problem") == 0
+    with pytest.raises(BertLstmError, match="BL303"):
+        ner.add_label("drug")
+
+
+def test_scores_that_are_not_finite_are_a_coded_error(
+    trained: tuple[Language, list[Example]],
+) -> None:
+    nlp, examples = trained
+    ner = nlp.get_pipe("ner")
+    ner.model.get_ref("output").set_param(
+        "b", numpy.full_like(ner.model.get_ref("output").get_param("b"), numpy.nan)
+    )
+    with pytest.raises(BertLstmError, match="BL304"), warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)
+        nlp.update(examples, annotates=["sentences"])
+
+
+def test_two_processes_give_what_one_gives(trained: tuple[Language, list[Example]]) -> None:
+    nlp, examples = trained
+    texts = [eg.reference.text for eg in examples]
+    docs = nlp.pipe(texts, n_process=2, batch_size=2)
+    assert [entities(doc) for doc in docs] == [entities(eg.reference) for eg in examples]

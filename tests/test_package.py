@@ -1,0 +1,77 @@
+"""What an installation promises: its public names, its version, and what it costs others."""
+
+import re
+import subprocess
+import sys
+from importlib.metadata import distribution
+
+import pytest
+import spacy
+from spacy.language import Language
+
+import spacy_bertlstm
+
+GROUPS = {
+    "spacy_architectures": "architectures",
+    "spacy_factories": "factories",
+    "spacy_readers": "readers",
+    "spacy_span_getters": "span_getters",
+    "spacy_tokenizers": "tokenizers",
+    "thinc_optimizers": "optimizers",
+    "spacy_cli": "cli",
+}
+OURS = list(distribution("spacy-bertlstm").entry_points)
+
+
+def test_every_group_is_known_and_named_for_the_package() -> None:
+    assert len(OURS) >= 9
+    assert {point.group for point in OURS} == set(GROUPS)
+    for point in OURS:
+        if point.group not in ("spacy_factories", "spacy_cli"):
+            assert re.fullmatch(r"spacy-bertlstm\.[A-Z]\w+\.v\d+", point.name)
+
+
+@pytest.mark.parametrize("point", OURS, ids=lambda point: point.name)
+def test_every_public_name_resolves_through_its_registry(point) -> None:
+    import spacy_transformers  # noqa: F401 - it creates the registry of span getters
+
+    if point.group == "spacy_factories":
+        assert Language.has_factory(point.name) or spacy.blank("en").has_factory(point.name)
+        return
+    registered = getattr(spacy.registry, GROUPS[point.group]).get(point.name)
+    assert registered is point.load()
+
+
+def test_version_has_one_source() -> None:
+    assert distribution("spacy-bertlstm").version == spacy_bertlstm.__version__
+
+
+_MODULES = """
+import sys, importlib.metadata as metadata
+if {hide}:
+    kept = metadata.entry_points
+    import catalogue
+    catalogue.AVAILABLE_ENTRY_POINTS = metadata.EntryPoints(
+        point for point in kept() if point.value.split('.')[0] != 'spacy_bertlstm'
+    )
+import spacy
+spacy.blank('en')
+print(*sorted({{name.partition('.')[0] for name in sys.modules}}))
+"""
+
+
+def loaded_by_blank(hide: bool) -> set[str]:
+    command = [sys.executable, "-W", "ignore", "-c", _MODULES.format(hide=hide)]
+    return set(subprocess.run(command, check=True, capture_output=True, text=True).stdout.split())
+
+
+def test_a_blank_pipeline_loads_nothing_more_for_it() -> None:
+    ours = loaded_by_blank(hide=False) - loaded_by_blank(hide=True)
+    assert ours == {"spacy_bertlstm"}
+
+
+def test_its_own_import_loads_nothing() -> None:
+    code = "import sys; before = set(sys.modules); import spacy_bertlstm; print(*set(sys.modules) - before)"
+    command = [sys.executable, "-c", code]
+    loaded = subprocess.run(command, check=True, capture_output=True, text=True).stdout.split()
+    assert loaded == ["spacy_bertlstm"]
