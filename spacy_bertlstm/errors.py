@@ -11,15 +11,16 @@ MESSAGES = {
     "Re-encode the file, for example with 'iconv -t utf-8'.",
     "BL104": "{path}: no matching {expected} file. Complete the pair, or take {path} out.",
     "BL105": "{path}: record '{record}' already stands at {other}. Rename one of the two.",
-    "BL106": "{lost} of {read} annotations would be lost, the first at {path}, line {line}: "
-    "{reason}. Mend the lines named in the report, or continue without them "
+    "BL106": "{lost} of {read} annotations would be lost, the first at {place}: {reason}. "
+    "Mend the lines named in the report, or continue without them "
     "with --allow-loss.",
     "BL107": "{path}: it has no annotation files, but --require-annotations was given. "
     "Check that they stand in the same folder or in its sibling folders.",
     "BL108": "{path}: cannot be read ({reason}). Check the file and its permissions.",
     "BL109": "{path}: cannot be written ({reason}). Check the folder, its permissions and space.",
     "BL110": "{path}: exists and is not an empty folder. Choose another, or remove it.",
-    "BL111": "record '{record}': its name cannot be a file name. Rename the record.",
+    "BL111": "record {record}: its name cannot be a file name. Rename the record.",
+    "BL112": "record '{record}' comes twice. Rename one of the two, or export them apart.",
     # BL2xx: Docs and DocBins
     "BL201": "{path}: not a DocBin ({reason}). Make one with 'python -m spacy bertlstm convert'.",
     "BL202": "{path}: no Doc in it has entities. Convert annotated records; "
@@ -32,10 +33,11 @@ MESSAGES = {
     "Give more Docs or fewer parts.",
     "BL206": "split ratio {ratio}: three shares are needed, none negative, such as 70 15 15.",
     "BL207": "{path}: record '{record}' carries no gold record. Export it with --source doc.",
+    "BL208": "the gold record of a Doc is broken ({reason}). Convert the files anew.",
     # BL3xx: models and pipelines
     "BL301": "component '{name}' has no labels. Train on Docs with entities, "
     "or give labels in [initialize.components.{name}.labels].",
-    "BL302": "component '{name}': label '{label}' cannot be used: {reason}.",
+    "BL302": "component '{name}': {label} cannot be a label. Give a string that is not empty.",
     "BL303": "component '{name}': adding label '{label}' after initialization is not possible. "
     "Give all labels at initialization.",
     "BL304": "component '{name}': the scores hold values that are not finite. "
@@ -46,7 +48,7 @@ MESSAGES = {
     "BL307": "encoder {name}: cannot be loaded ({reason}). Run 'python -m spacy project run "
     "encoder', or give the path of a folder with config.json, tokenizer and weights.",
     # BL4xx: tags
-    "BL401": "tag '{tag}' is not of the form O, B-X, I-X, L-X or U-X.",
+    "BL401": "tag '{tag}' is no BILUO tag. Give tags of the form O, B-X, I-X, L-X or U-X.",
     # BL5xx: training
     "BL501": "max_words = {max_words}: it must be 0 (whole records) or positive.",
 }

@@ -24,6 +24,10 @@ class Finding:
     reason: str
     lost: bool
 
+    @property
+    def place(self) -> str:
+        return f"{self.path}, line {self.line}" if self.line else self.path
+
 
 @dataclass
 class LossReport:
@@ -57,8 +61,7 @@ class LossReport:
                 "BL106",
                 lost=len(lost),
                 read=self.read.total(),
-                path=first.path,
-                line=first.line,
+                place=first.place,
                 reason=first.reason,
             )
 

@@ -21,8 +21,8 @@ class Concept:
     id (str): Unique within its document.
     label (str): Its type; "" where the source names an extent without a type.
     fragments (Fragments): One (start, end) a piece, in the source's order.
-    quoted (str): The text as the source states it, only where that differs from the text
-        at the offsets by more than letter case and spacing.
+    quoted (str | None): The text as the source states it, only where that differs from the
+        text at the offsets by more than letter case and spacing.
     kb_ids (tuple[str, ...]): Identifiers in a vocabulary, such as MeSH.
     source (str): The file and line it was read from, such as "12.con:3".
     """
@@ -30,7 +30,7 @@ class Concept:
     id: str
     label: str
     fragments: Fragments
-    quoted: str = ""
+    quoted: str | None = None
     kb_ids: tuple[str, ...] = ()
     source: str = ""
 

@@ -71,7 +71,9 @@ def test_a_blank_pipeline_loads_nothing_more_for_it() -> None:
 
 
 def test_its_own_import_loads_nothing() -> None:
-    code = "import sys; before = set(sys.modules); import spacy_bertlstm; print(*set(sys.modules) - before)"
+    code = (
+        "import sys; old = set(sys.modules); import spacy_bertlstm; print(*set(sys.modules) - old)"
+    )
     command = [sys.executable, "-c", code]
     loaded = subprocess.run(command, check=True, capture_output=True, text=True).stdout.split()
     assert loaded == ["spacy_bertlstm"]

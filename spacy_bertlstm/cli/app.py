@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,6 +13,7 @@ import typer
 from spacy.cli._util import app as spacy_app
 
 from spacy_bertlstm.errors import BertLstmError
+from spacy_bertlstm.files import written_whole
 from spacy_bertlstm.losses import LossReport
 
 app = typer.Typer(
@@ -52,8 +52,7 @@ def print_report(report: LossReport) -> None:
     for reason, count in notes.most_common(_MOST_SHOWN):
         typer.echo(f"note: {count} x {reason}")
     for finding in report.lost[:_MOST_SHOWN]:
-        place = f"{finding.path}, line {finding.line}" if finding.line else finding.path
-        typer.secho(f"lost: {place}: {finding.reason}", fg=typer.colors.YELLOW, err=True)
+        typer.secho(f"lost: {finding.place}: {finding.reason}", fg=typer.colors.YELLOW, err=True)
     hidden = len(report.lost) - _MOST_SHOWN
     if hidden > 0:
         typer.secho(f"lost: {hidden} more; --report FILE.json lists all", err=True)
@@ -66,11 +65,5 @@ def write_report(report: LossReport, path: Path | None) -> None:
     """
     if path is None:
         return
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+    with written_whole(path) as part:
         part.write_text(json.dumps(report.to_dict(), indent=2) + "\n", encoding="utf-8")
-        part.replace(path)
-    except OSError as error:
-        part.unlink(missing_ok=True)
-        raise BertLstmError("BL109", path=path, reason=error.strerror) from error

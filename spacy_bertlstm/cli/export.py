@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 from collections.abc import Iterable, Iterator
 from enum import Enum
 from pathlib import Path
@@ -16,6 +14,7 @@ from tqdm import tqdm
 
 from spacy_bertlstm.cli.app import Format, app, errors_as_messages, print_report, write_report
 from spacy_bertlstm.errors import BertLstmError
+from spacy_bertlstm.files import written_whole
 from spacy_bertlstm.formats.i2b2 import write_i2b2
 from spacy_bertlstm.losses import LossReport
 from spacy_bertlstm.records import Document
@@ -57,40 +56,42 @@ def export(
 ) -> None:
     """Export the Docs of a .spacy file to the files of an annotation format."""
     with errors_as_messages():
-        if output.exists() and (not output.is_dir() or any(output.iterdir())):
-            raise BertLstmError("BL110", path=output)
         report = LossReport()
         docs = tqdm(
             read_docs(docs_path, Vocab()), desc=f"Exporting {docs_path}", unit="record",
             disable=None,
         )  # fmt: skip
-        part = output.with_name(f".{output.name}.{os.getpid()}.part")
-        try:
-            part.mkdir(parents=True)
+        _require_no_files(output)
+        with written_whole(output) as part:
+            part.mkdir()
             written = write_i2b2(_records(docs, docs_path, source), part, report, widen=widen)
             print_report(report)
             write_report(report, report_path)
             if not allow_loss:
                 report.require_no_loss()
-            part.replace(output)
-        except OSError as error:
-            raise BertLstmError("BL109", path=output, reason=error.strerror) from error
-        finally:
-            shutil.rmtree(part, ignore_errors=True)
         typer.echo(f"{written} records -> {output}")
+
+
+def _require_no_files(folder: Path) -> None:
+    try:
+        taken = folder.exists() and (not folder.is_dir() or any(folder.iterdir()))
+    except OSError as error:
+        raise BertLstmError("BL109", path=folder, reason=error.strerror) from error
+    if taken:
+        raise BertLstmError("BL110", path=folder)
 
 
 def _records(docs: Iterable[Doc], path: Path, source: Source) -> Iterator[Document]:
     for index, doc in enumerate(docs, start=1):
         record = get_record(doc)
         record_id = doc.user_data.get("id") if record is None else record.id
-        if record_id is None:
+        if not isinstance(record_id, str):
             raise BertLstmError("BL204", path=path, index=index)
         if source is Source.doc or (source is Source.auto and record is None):
             yield read_doc(doc, record_id)
         elif record is None:
             raise BertLstmError("BL207", path=path, record=record_id)
-        elif source is Source.auto and record.annotated and not shows_record(doc):
+        elif source is Source.auto and not shows_record(doc):
             raise BertLstmError("BL203", record=record_id)
         else:
             yield record

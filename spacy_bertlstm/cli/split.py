@@ -9,7 +9,7 @@ import typer
 from spacy.vocab import Vocab
 
 from spacy_bertlstm.cli.app import app, errors_as_messages
-from spacy_bertlstm.tokens.corpus import read_docs, split_docs, write_docs
+from spacy_bertlstm.tokens.corpus import read_docs, split_docs, write_parts
 
 
 @app.command()
@@ -26,6 +26,6 @@ def split(
     with errors_as_messages():
         docs = list(read_docs(docs_path, Vocab()))
         parts = split_docs(docs, ratio, seed=seed, path=docs_path)
+        write_parts(parts, output)
         for name, part in parts.items():
-            write_docs(part, output / f"{name}.spacy")
             typer.echo(f"{len(part)} records -> {output / name}.spacy")

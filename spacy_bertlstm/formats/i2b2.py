@@ -6,9 +6,12 @@ Source: the annotation guidelines and files of the 2010 i2b2/VA challenge.
 
 from __future__ import annotations
 
+import os
 import re
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable, Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -24,7 +27,9 @@ _KIND_FOLDERS = {"txt", "concept", "concepts", "ast", "rel"}
 _TEST_TEXTS = "test_data"
 _TEST_REFERENCE = "reference_standard_for_test_data"
 
-_RANGE = r"\d+:\d+[ \t]+\d+:\d+"
+# Nine digits are more than any line or token number has, and fewer than int() refuses.
+_POSITION = r"\d{1,9}:\d{1,9}"
+_RANGE = rf"{_POSITION}[ \t]+{_POSITION}"
 _EXTENT = rf'c="(.*)"[ \t]+({_RANGE}(?:[ \t]*,[ \t]*{_RANGE})*)'
 _LINE = {
     ".con": re.compile(rf'{_EXTENT}\|\|t="([^"]*)"'),
@@ -36,6 +41,8 @@ _SHAPE = {
     ".ast": 'c="..." L:T L:T||t="..."||a="..."',
     ".rel": 'c="..." L:T L:T||r="..."||c="..." L:T L:T',
 }
+# Two annotations that lost the line break between them; greedy patterns would read them as one.
+_RUN_TOGETHER = re.compile(rf'"[ \t]+{_RANGE}\|\|')
 _KIND = {".con": "concept", ".ast": "assertion", ".rel": "relation"}
 
 
@@ -63,15 +70,18 @@ def find_records(root: Path, *, require_annotations: bool = False) -> list[Recor
     """
     if not root.is_dir():
         raise BertLstmError("BL101", path=root)
-    paths = sorted(path for path in root.rglob("*") if not path.name.startswith("."))
+    if not root.name:  # such as "."
+        root = root.resolve()
+    paths = _visible_files(root)
     texts_apart = root.parent / _TEST_TEXTS
     if root.name == _TEST_REFERENCE and texts_apart.is_dir():
-        paths += sorted(texts_apart.glob("*.txt"))
+        paths += [path for path in _visible_files(texts_apart) if path.suffix.lower() == ".txt"]
 
     groups: dict[Path, dict[str, dict[str, Path]]] = {}
     for path in paths:
         suffix = path.suffix.lower()
-        if suffix in FOLDERS and path.is_file():
+        if suffix in FOLDERS:
+            _require_file_name(path.stem)
             files = groups.setdefault(_group(path), {}).setdefault(path.stem, {})
             if suffix in files:
                 raise BertLstmError("BL105", path=path, record=path.stem, other=files[suffix])
@@ -79,7 +89,7 @@ def find_records(root: Path, *, require_annotations: bool = False) -> list[Recor
     if not groups:
         raise BertLstmError("BL102", path=root, suffixes=".txt")
 
-    stems = [stem for records in groups.values() for stem in records]
+    names = _name_records(groups, root)
     found = []
     for group, records in sorted(groups.items()):
         has_concepts = any(".con" in files for files in records.values())
@@ -92,9 +102,50 @@ def find_records(root: Path, *, require_annotations: bool = False) -> list[Recor
                 raise BertLstmError("BL104", path=files[".txt"], expected=f"{stem}.con")
             if require_annotations and not annotations:
                 raise BertLstmError("BL107", path=files[".txt"])
-            record = stem if stems.count(stem) == 1 else f"{group.name}/{stem}"
-            found.append(RecordFiles(record, files[".txt"], annotations))
+            found.append(RecordFiles(names[group, stem], files[".txt"], annotations))
     return found
+
+
+def _visible_files(root: Path) -> list[Path]:
+    paths = (path for path in root.rglob("*") if path.is_file())
+    return sorted(
+        path
+        for path in paths
+        if not any(part.startswith(".") for part in path.relative_to(root).parts)
+    )
+
+
+def _name_records(
+    groups: Mapping[Path, Mapping[str, object]], root: Path
+) -> dict[tuple[Path, str], str]:
+    """Name each record for its files, with as many folders as tell it from others."""
+    candidates = {}
+    for group, records in groups.items():
+        folders = [part for part in Path(os.path.relpath(group, root)).parts if part != ".."]
+        for stem in records:
+            whole = PurePosixPath(*folders, stem)
+            candidates[group, stem] = (stem, "/".join(whole.parts[-2:]), str(whole))
+    counts = Counter(name for names in candidates.values() for name in set(names))
+    return {
+        key: next((name for name in names if counts[name] == 1), names[-1])
+        for key, names in candidates.items()
+    }
+
+
+def _require_file_name(record: str) -> None:
+    """Raise BL111 unless a record's name can be written as a path below a folder."""
+    name = PurePosixPath(record)
+    usable = name.name and not name.is_absolute() and ".." not in name.parts
+    if not usable or "\0" in record or not _is_unicode(record):
+        raise BertLstmError("BL111", record=ascii(record))
+
+
+def _is_unicode(text: str) -> bool:
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError:  # a file name in another encoding
+        return False
+    return True
 
 
 def _group(path: Path) -> Path:
@@ -124,8 +175,8 @@ def read_record(files: RecordFiles, report: LossReport) -> Document:
         id=files.id,
         text=text,
         concepts=tuple(reader.concepts.values()),
-        assertions=tuple(reader.assertions),
-        relations=tuple(reader.relations),
+        assertions=tuple(reader.assertions.values()),
+        relations=tuple(reader.relations.values()),
         annotated=bool(files.annotations),
         metadata={"format": "i2b2", "files": " ".join(sorted(files.annotations))},
     )
@@ -148,14 +199,30 @@ class _LostError(Exception):
     """Why one annotation line cannot be kept."""
 
 
+@dataclass(frozen=True)
+class _Source:
+    path: str
+    line: int
+
+    def __str__(self) -> str:
+        return f"{self.path}:{self.line}"
+
+
+def _require_known(kind: str, label: str, known: Iterable[str]) -> None:
+    if label not in known:
+        raise _LostError(f"unknown {kind} '{label}' (known: {', '.join(known)})")
+
+
 class _RecordReader:
     def __init__(self, text: str, report: LossReport) -> None:
         self.text = text
         self.report = report
         self.tokens = TokenTable(text)
         self.concepts: dict[tuple[Fragments, str], Concept] = {}
-        self.assertions: list[Assertion] = []
-        self.relations: list[Relation] = []
+        # By the target and the value, and by the type and the arguments.
+        self.assertions: dict[tuple[str, str], Assertion] = {}
+        self.relations: dict[tuple[str, tuple[str, ...]], Relation] = {}
+        self.asserted: set[str] = set()
 
     def read(self, path: Path, suffix: str) -> None:
         keep = {
@@ -171,67 +238,61 @@ class _RecordReader:
             try:
                 if match is None:
                     raise _LostError(f"not of the form {_SHAPE[suffix]}")
-                keep(match.groups(), path, number)
+                keep(match.groups(), _Source(str(path), number))
             except _LostError as loss:
                 self.report.lose(str(path), number, str(loss))
             else:
                 self.report.kept[_KIND[suffix]] += 1
 
-    def _keep_concept(self, parts: tuple[str, ...], path: Path, number: int) -> None:
+    def _keep_concept(self, parts: tuple[str, ...], source: _Source) -> None:
         quoted, ranges, label = parts
-        if label not in I2B2_2010.concepts:
-            raise _LostError(f"unknown type '{label}' (known: {', '.join(I2B2_2010.concepts)})")
+        _require_known("type", label, I2B2_2010.concepts)
         fragments = self._fragments(ranges)
+        differs = self._check_quoted(quoted, fragments, source)
         if (fragments, label) in self.concepts:
-            self.report.note(str(path), number, "repeats an earlier line; kept once")
+            self._note(source, "repeats an earlier line; kept once")
         else:
-            self._add_concept(fragments, label, quoted, path, number)
+            self._add_concept(fragments, label, source, quoted=quoted if differs else None)
 
-    def _keep_assertion(self, parts: tuple[str, ...], path: Path, number: int) -> None:
+    def _keep_assertion(self, parts: tuple[str, ...], source: _Source) -> None:
         quoted, ranges, label, value = parts
-        if value not in I2B2_2010.assertions:
-            raise _LostError(f"unknown value '{value}' (known: {', '.join(I2B2_2010.assertions)})")
-        if label not in I2B2_2010.concepts:
-            raise _LostError(f"unknown type '{label}' (known: {', '.join(I2B2_2010.concepts)})")
+        _require_known("value", value, I2B2_2010.assertions)
+        _require_known("type", label, I2B2_2010.concepts)
         fragments = self._fragments(ranges)
+        self._check_quoted(quoted, fragments, source)
         concept = self.concepts.get((fragments, label))
         if concept is None:
-            concept = self._add_concept(fragments, label, quoted, path, number)
-            self.report.note(str(path), number, "names a concept that the .con file lacks; kept")
-        assertion = Assertion(concept.id, value, source=f"{path.name}:{number}")
-        same = [old.value for old in self.assertions if old.target == concept.id]
-        if value in same:
-            self.report.note(str(path), number, "repeats an earlier line; kept once")
+            concept = self._add_concept(fragments, label, source)
+            self._note(source, "names a concept that the .con file lacks; kept")
+        if (concept.id, value) in self.assertions:
+            self._note(source, "repeats an earlier line; kept once")
             return
-        if same:
-            self.report.note(str(path), number, "a second value for one concept; both kept")
-        self.assertions.append(assertion)
+        if concept.id in self.asserted:
+            self._note(source, "a second value for one concept; both kept")
+        self.asserted.add(concept.id)
+        self.assertions[concept.id, value] = Assertion(concept.id, value, source=str(source))
 
-    def _keep_relation(self, parts: tuple[str, ...], path: Path, number: int) -> None:
+    def _keep_relation(self, parts: tuple[str, ...], source: _Source) -> None:
         quoted1, ranges1, label, quoted2, ranges2 = parts
-        if label not in I2B2_2010.relations:
-            raise _LostError(f"unknown type '{label}' (known: {', '.join(I2B2_2010.relations)})")
+        _require_known("type", label, I2B2_2010.relations)
         types = I2B2_2010.relations[label]
         extents = [(quoted1, self._fragments(ranges1)), (quoted2, self._fragments(ranges2))]
         arguments = []
         for (quoted, fragments), wanted in zip(extents, types, strict=True):
+            self._check_quoted(quoted, fragments, source)
             concept = self._concept_at(fragments, wanted)
             if concept is None:
-                concept = self._add_concept(fragments, "", quoted, path, number)
-                self.report.note(
-                    str(path), number, "names a concept that the .con file lacks; kept"
-                )
-            elif concept.label and concept.label != wanted:
-                self.report.note(
-                    str(path), number, f"{label} takes {' and '.join(types)}, "
-                    f"not a {concept.label} here; kept"
-                )  # fmt: skip
+                concept = self._add_concept(fragments, "", source)
+                self._note(source, "names a concept that the .con file lacks; kept")
+            elif concept.label not in ("", wanted):
+                needed = " and ".join(types)
+                self._note(source, f"{label} takes {needed}, not a {concept.label} here; kept")
             arguments.append(concept.id)
-        known = {(old.label, old.arguments) for old in self.relations}
-        if (label, tuple(arguments)) in known:
-            self.report.note(str(path), number, "repeats an earlier line; kept once")
-            return
-        self.relations.append(Relation(label, tuple(arguments), source=f"{path.name}:{number}"))
+        key = (label, tuple(arguments))
+        if key in self.relations:
+            self._note(source, "repeats an earlier line; kept once")
+        else:
+            self.relations[key] = Relation(*key, source=str(source))
 
     def _concept_at(self, fragments: Fragments, wanted: str) -> Concept | None:
         """The concept of an extent: of the wanted type if there is one, else of any."""
@@ -240,25 +301,26 @@ class _RecordReader:
         return next((self.concepts[key] for key in keys if key in self.concepts), None)
 
     def _add_concept(
-        self, fragments: Fragments, label: str, quoted: str, path: Path, number: int
+        self, fragments: Fragments, label: str, source: _Source, *, quoted: str | None = None
     ) -> Concept:
         concept = Concept(
-            id=f"T{len(self.concepts) + 1}",
-            label=label,
-            fragments=fragments,
-            quoted=quoted if self._differs(quoted, fragments) else "",
-            source=f"{path.name}:{number}",
+            f"T{len(self.concepts) + 1}", label, fragments, quoted, source=str(source)
         )
-        if concept.quoted:
-            self.report.note(
-                str(path), number, "its quoted text is not what stands at its offsets; kept"
-            )
         self.concepts[fragments, label] = concept
         return concept
 
-    def _differs(self, quoted: str, fragments: Fragments) -> bool:
+    def _check_quoted(self, quoted: str, fragments: Fragments, source: _Source) -> bool:
+        """Whether the quoted text is another than the covered one, which is worth a word."""
         covered = " ".join(self.text[start:end] for start, end in fragments)
-        return quoted.casefold().split() != covered.casefold().split()
+        if quoted.casefold().split() == covered.casefold().split():
+            return False
+        if _RUN_TOGETHER.search(quoted):
+            raise _LostError("two annotations in one line")
+        self._note(source, "its quoted text is not what stands at its offsets; the offsets count")
+        return True
+
+    def _note(self, source: _Source, reason: str) -> None:
+        self.report.note(source.path, source.line, reason)
 
     def _fragments(self, ranges: str) -> Fragments:
         return tuple(self._fragment(part) for part in ranges.split(","))
@@ -308,23 +370,19 @@ class TokenTable:
         self._ends = [end for (_, end), _ in places]
         self._positions = [position for _, position in places]
 
-    def position(self, start: int, end: int, *, widen: bool = False) -> str | None:
-        """The "L:T L:T" of a stretch of characters.
-
-        start, end (int): Character offsets, the end exclusive.
-        widen (bool): Whether to grow to whole tokens where a boundary falls inside one.
-        RETURNS (str | None): None where a boundary is not a token's.
-        """
+    def locate(self, start: int, end: int) -> str | None:
+        """The "L:T L:T" of a stretch of characters, None where a boundary is no token's."""
         first = bisect_left(self._starts, start)
         last = bisect_left(self._ends, end)
         if self._starts[first : first + 1] != [start] or self._ends[last : last + 1] != [end]:
-            if not widen:
-                return None
-            first = bisect_right(self._ends, start)
-            last = bisect_left(self._starts, end) - 1
-            if last < first:  # nothing but space
-                return None
+            return None
         return f"{self._positions[first]} {self._positions[last]}"
+
+    def widen(self, start: int, end: int) -> tuple[int, int]:
+        """Grow a stretch of characters, which must hold more than space, to whole tokens."""
+        first = bisect_right(self._ends, start)
+        last = bisect_left(self._starts, end) - 1
+        return self._starts[first], self._ends[last]
 
 
 def _token_offsets(line: str, start: int) -> Iterator[tuple[int, int]]:
@@ -347,7 +405,7 @@ def format_record(document: Document, report: LossReport, *, widen: bool = False
     """The contents of a record's files.
 
     document (Document): The record.
-    report (LossReport): Filled with what i2b2's lines and tokens cannot express.
+    report (LossReport): Filled with what i2b2's lines, tokens and labels cannot express.
     widen (bool): Whether to grow a concept to whole i2b2 tokens where it ends inside one.
     RETURNS (dict[str, str]): By suffix; .con whenever the record is annotated, .ast and
         .rel where there is something to write or the source had such a file.
@@ -355,44 +413,78 @@ def format_record(document: Document, report: LossReport, *, widen: bool = False
     contents = {".txt": document.text}
     if not document.annotated:
         return contents
-    tokens = TokenTable(document.text)
-    extents: dict[str, str] = {}
-    lines: dict[str, list[str]] = {".con": [], ".ast": [], ".rel": []}
-    for concept in document.concepts:
-        report.read["concept"] += 1
-        positions = [tokens.position(*fragment, widen=widen) for fragment in concept.fragments]
-        if None in positions:
-            report.lose(document.id, 0, f"{concept.label} at characters {concept.start} to "
-                        f"{concept.end} ends inside an i2b2 token; --widen grows it")  # fmt: skip
-            continue
-        report.kept["concept"] += 1
-        quoted = concept.quoted or " ".join(document.covered_text(concept).lower().split())
-        extents[concept.id] = f'c="{quoted}" {",".join(filter(None, positions))}'
-        if _stands_in_con(concept):
-            lines[".con"].append(f'{extents[concept.id]}||t="{concept.label}"')
-    labels = {concept.id: concept.label for concept in document.concepts}
-    for assertion in document.assertions:
-        report.read["assertion"] += 1
-        if assertion.target in extents and assertion.name == "assertion":
-            report.kept["assertion"] += 1
-            lines[".ast"].append(
-                f'{extents[assertion.target]}||t="{labels[assertion.target]}"'
-                f'||a="{assertion.value}"'
-            )
-        else:
-            report.lose(document.id, 0, f"{assertion.name} {assertion.value} has no i2b2 concept")
-    for relation in document.relations:
-        report.read["relation"] += 1
-        ends = [extents.get(argument) for argument in relation.arguments]
-        if len(ends) == 2 and None not in ends:
-            report.kept["relation"] += 1
-            lines[".rel"].append(f'{ends[0]}||r="{relation.label}"||{ends[1]}')
-        else:
-            report.lose(document.id, 0, f"{relation.label} does not join two i2b2 concepts")
-    for suffix, rows in lines.items():
-        if rows or suffix == ".con" or suffix in document.metadata.get("files", ""):
-            contents[suffix] = "".join(f"{row}\n" for row in rows)
+    writer = _RecordWriter(document, report, widen=widen)
+    for suffix, lines in writer.lines.items():
+        if lines or suffix == ".con" or suffix in document.metadata.get("files", ""):
+            contents[suffix] = "".join(f"{line}\n" for line in lines)
     return contents
+
+
+class _RecordWriter:
+    """Formats a record's annotations; the lines stand in `lines`, by suffix."""
+
+    def __init__(self, document: Document, report: LossReport, *, widen: bool) -> None:
+        self.document = document
+        self.report = report
+        self.tokens = TokenTable(document.text)
+        self.lines: dict[str, list[str]] = {".con": [], ".ast": [], ".rel": []}
+        self.labels = {concept.id: concept.label for concept in document.concepts}
+        self.extents: dict[str, str] = {}
+        for concept in document.concepts:
+            with self._accounted("concept"):
+                self._add_concept(concept, widen)
+        for assertion in document.assertions:
+            with self._accounted("assertion"):
+                self._add_assertion(assertion)
+        for relation in document.relations:
+            with self._accounted("relation"):
+                self._add_relation(relation)
+
+    @contextmanager
+    def _accounted(self, kind: str) -> Iterator[None]:
+        self.report.read[kind] += 1
+        try:
+            yield
+        except _LostError as loss:
+            self.report.lose(f"record {self.document.id}", 0, str(loss))
+        else:
+            self.report.kept[kind] += 1
+
+    def _add_concept(self, concept: Concept, widen: bool) -> None:
+        in_con = _stands_in_con(concept)
+        if in_con or concept.label:
+            _require_known("type", concept.label, I2B2_2010.concepts)
+        place = f"{concept.label} at characters {concept.start} to {concept.end}"
+        fragments = concept.fragments
+        if any(self.tokens.locate(*fragment) is None for fragment in fragments):
+            if not widen or not self.document.covered_text(concept).strip():
+                raise _LostError(f"{place} ends inside an i2b2 token; --widen grows it")
+            fragments = tuple(self.tokens.widen(*fragment) for fragment in fragments)
+            self.report.note(f"record {self.document.id}", 0, "grown to whole i2b2 tokens")
+        covered = " ".join(self.document.text[start:end] for start, end in fragments).lower()
+        ranges = ",".join(str(self.tokens.locate(*fragment)) for fragment in fragments)
+        self.extents[concept.id] = _extent(covered, ranges)
+        if in_con:
+            quoted = covered if concept.quoted is None else concept.quoted
+            self.lines[".con"].append(f'{_extent(quoted, ranges)}||t="{concept.label}"')
+
+    def _add_assertion(self, assertion: Assertion) -> None:
+        if assertion.target not in self.extents or assertion.name != "assertion":
+            raise _LostError(f"{assertion.name} {assertion.value} is not said of a concept")
+        _require_known("value", assertion.value, I2B2_2010.assertions)
+        extent, label = self.extents[assertion.target], self.labels[assertion.target]
+        self.lines[".ast"].append(f'{extent}||t="{label}"||a="{assertion.value}"')
+
+    def _add_relation(self, relation: Relation) -> None:
+        _require_known("type", relation.label, I2B2_2010.relations)
+        ends = [self.extents[end] for end in relation.arguments if end in self.extents]
+        if len(ends) != 2 or len(relation.arguments) != 2:
+            raise _LostError(f"{relation.label} does not join two concepts")
+        self.lines[".rel"].append(f'{ends[0]}||r="{relation.label}"||{ends[1]}')
+
+
+def _extent(quoted: str, ranges: str) -> str:
+    return f'c="{" ".join(quoted.split())}" {ranges}'
 
 
 def _stands_in_con(concept: Concept) -> bool:
@@ -406,21 +498,17 @@ def write_i2b2(
     """Write records as txt/, concept/, ast/ and rel/ files below an existing folder.
 
     RETURNS (int): The number of records written.
-    RAISES: BL105 (two records of one name), BL109 (not writable), BL111 (unusable name).
+    RAISES: BL111 (a name that is no file name), BL112 (two records of one name), OSError.
     """
-    written: set[str] = set()
+    written: set[PurePosixPath] = set()
     for document in documents:
+        _require_file_name(document.id)
         name = PurePosixPath(document.id)
-        if not name.name or name.is_absolute() or ".." in name.parts or "\0" in document.id:
-            raise BertLstmError("BL111", record=document.id)
-        if document.id in written:
-            raise BertLstmError("BL105", path=folder, record=document.id, other=folder)
-        written.add(document.id)
+        if name in written:
+            raise BertLstmError("BL112", record=document.id)
+        written.add(name)
         for suffix, content in format_record(document, report, widen=widen).items():
             path = folder / name.parent / FOLDERS[suffix] / f"{name.name}{suffix}"
-            try:
-                path.parent.mkdir(parents=True, exist_ok=True)
-                path.write_bytes(content.encode("utf-8"))
-            except OSError as error:
-                raise BertLstmError("BL109", path=path, reason=error.strerror) from error
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(content.encode("utf-8"))
     return len(written)

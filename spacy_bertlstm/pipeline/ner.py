@@ -108,8 +108,7 @@ class BertLstmNer(TrainablePipe):
         RAISES: BL302 (not a usable name), BL303 (the model is initialized).
         """
         if not isinstance(label, str) or not label:
-            reason = "it must be a string that is not empty"
-            raise BertLstmError("BL302", name=self.name, label=label, reason=reason)
+            raise BertLstmError("BL302", name=self.name, label=repr(label))
         if label in self.labels:
             return 0
         if self.model.get_ref("output").has_dim("nO"):

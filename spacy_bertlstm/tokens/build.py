@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import cast
+from dataclasses import dataclass
+from typing import Any, cast
 
 import numpy
 from spacy.tokens import Doc, Span
@@ -39,52 +40,75 @@ def build_doc(
         set_line_sentences(doc)
     if not record.annotated:
         return doc
-    spans = {}
+    views = _make_views(doc, record)
+    doc.spans[CONCEPTS] = list(views.spans.values())
+    doc.set_ents(views.entities, default="outside")
+    for span, value in views.assertions:
+        span._.assertion = value
+    doc._.relations = views.relations
+    kept = {span.id_ for span in views.entities}
     for concept in record.concepts:
-        span = _align(doc, concept)
-        if span is not None:
-            spans[concept.id] = span
-        elif concept.label:
-            _note(report, record, concept, "discontinuous, or not on token boundaries")
-    doc.spans[CONCEPTS] = list(spans.values())
-    entities = filter_spans(spans.values())
-    doc.set_ents(entities, default="outside")
-    kept = {span.id_ for span in entities}
-    for concept in record.concepts:
-        if concept.id in spans and concept.id not in kept:
-            _note(report, record, concept, "overlaps a longer concept")
-    for assertion in record.assertions:
-        if assertion.target in spans and assertion.name == "assertion":
-            spans[assertion.target]._.assertion = assertion.value
-    doc._.relations = [
-        {
-            "label": relation.label,
-            "head": _extent(spans[relation.arguments[0]]),
-            "tail": _extent(spans[relation.arguments[1]]),
-        }
-        for relation in record.relations
-        if len(relation.arguments) == 2 and all(end in spans for end in relation.arguments)
-    ]
+        if concept.id in kept or not concept.label:
+            continue
+        if concept.id in views.spans:
+            reason = "overlaps a longer concept"
+        else:
+            reason = "discontinuous, or not on token boundaries"
+        path, _, line = concept.source.rpartition(":")
+        report.note(
+            path or f"record {record.id}",
+            int(line) if path else 0,
+            f"{reason}: kept in the record, not in doc.ents",
+        )
     return doc
 
 
-def _align(doc: Doc, concept: Concept) -> Span | None:
+@dataclass
+class _Views:
+    """What a record gives a Doc.
+
+    spans (dict[str, Span]): Of each concept that lies on token boundaries, by its id.
+    entities (list[Span]): The longest of those that overlap.
+    assertions (list[tuple[Span, str]]): Values of spans.
+    relations (list[dict]): As in doc._.relations.
+    """
+
+    spans: dict[str, Span]
+    entities: list[Span]
+    assertions: list[tuple[Span, str]]
+    relations: list[dict[str, Any]]
+
+
+def _make_views(doc: Doc, record: Document) -> _Views:
+    text = doc.text
+    aligned = {concept.id: _align(doc, text, concept) for concept in record.concepts}
+    spans = {concept_id: span for concept_id, span in aligned.items() if span is not None}
+    return _Views(
+        spans=spans,
+        entities=filter_spans(spans.values()),
+        assertions=[
+            (spans[assertion.target], assertion.value)
+            for assertion in record.assertions
+            if assertion.target in spans and assertion.name == "assertion"
+        ],
+        relations=[
+            {"label": relation.label, "head": _extent(spans[head]), "tail": _extent(spans[tail])}
+            for relation in record.relations
+            if len(relation.arguments) == 2
+            for head, tail in [relation.arguments]
+            if head in spans and tail in spans
+        ],
+    )
+
+
+def _align(doc: Doc, text: str, concept: Concept) -> Span | None:
     if len(concept.fragments) != 1 or not concept.label:
         return None
     # An entity neither begins nor ends with space, though an i2b2 token may be empty.
-    covered = doc.text[concept.start : concept.end]
+    covered = text[concept.start : concept.end]
     start = concept.start + len(covered) - len(covered.lstrip())
     end = concept.end - len(covered) + len(covered.rstrip())
     return doc.char_span(start, end, label=concept.label, span_id=concept.id)
-
-
-def _note(report: LossReport, record: Document, concept: Concept, reason: str) -> None:
-    path, _, line = concept.source.rpartition(":")
-    report.note(
-        path or record.id,
-        int(line or 0),
-        f"{reason}: kept in the record, not in doc.ents",
-    )
 
 
 def _extent(span: Span) -> list[int | str]:
@@ -147,14 +171,27 @@ def read_doc(doc: Doc, record_id: str) -> Document:
 
 
 def shows_record(doc: Doc) -> bool:
-    """Whether the entities on a Doc are those that its gold record gives."""
+    """Whether the annotations on a Doc are those that its gold record gives it."""
     record = get_record(doc)
     if record is None:
         return False
-    spans: Iterable[Span | None] = (_align(doc, concept) for concept in record.concepts)
-    gold = filter_spans(span for span in spans if span is not None)
-    return {_key(span) for span in gold} == {_key(span) for span in doc.ents}
+    views = _make_views(doc, record)
+    values = {(span.start, span.end): value for span, value in views.assertions}
+    return (
+        {_key(span) for span in views.entities} == {_key(span) for span in doc.ents}
+        and all(
+            span._.assertion == values.get((span.start, span.end)) for span in views.spans.values()
+        )
+        and _relation_keys(views.relations) == _relation_keys(doc._.relations)
+    )
 
 
 def _key(span: Span) -> tuple[int, int, str]:
     return span.start, span.end, span.label_
+
+
+def _relation_keys(relations: Iterable[dict[str, Any]]) -> set[tuple[Any, ...]]:
+    return {
+        (relation["label"], tuple(relation["head"]), tuple(relation["tail"]))
+        for relation in relations
+    }

@@ -1,10 +1,10 @@
 """DocBins: written whole or not at all, read as training examples."""
 
 import math
-import os
 import random
 import zlib
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 
 from spacy.language import Language
@@ -13,41 +13,42 @@ from spacy.training import Example
 from spacy.vocab import Vocab
 
 from spacy_bertlstm.errors import BertLstmError
+from spacy_bertlstm.files import written_whole
 from spacy_bertlstm.tokens.extensions import register_extensions
 
-# What a converted Doc holds; the record itself rides in the user data.
-_ATTRIBUTES = ("ENT_IOB", "ENT_TYPE", "ENT_KB_ID", "ENT_ID", "SENT_START")
+# What spaCy, srsly and zlib raise on bytes that are no DocBin.
+_NOT_A_DOCBIN = (ValueError, KeyError, TypeError, IndexError, AttributeError, zlib.error)
 
 
 def write_docs(docs: Iterable[Doc], path: Path) -> None:
-    """Write Docs with their user data to a .spacy file, under a temporary name at first.
+    """Write Docs with their user data to a .spacy file, whole or not at all.
 
     RAISES: BL109 (not writable).
     """
-    docbin = DocBin(attrs=_ATTRIBUTES, docs=docs, store_user_data=True)
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        part.write_bytes(docbin.to_bytes())
-        part.replace(path)
-    except OSError as error:
-        part.unlink(missing_ok=True)
-        raise BertLstmError("BL109", path=path, reason=error.strerror) from error
+    with written_whole(path) as part:
+        part.write_bytes(_to_bytes(docs))
+
+
+def _to_bytes(docs: Iterable[Doc]) -> bytes:
+    return DocBin(docs=docs, store_user_data=True).to_bytes()
 
 
 def read_docs(path: Path, vocab: Vocab) -> Iterator[Doc]:
     """Read the Docs of a .spacy file.
 
-    RAISES: BL101 (no such file), BL201 (not a DocBin).
+    RAISES: BL101 (no such file), BL108 (unreadable), BL201 (not a DocBin).
     """
     register_extensions()
     if not path.is_file():
         raise BertLstmError("BL101", path=path)
     try:
-        docbin = DocBin().from_bytes(path.read_bytes())
-    except (ValueError, KeyError, TypeError, zlib.error) as error:
+        data = path.read_bytes()
+    except OSError as error:
+        raise BertLstmError("BL108", path=path, reason=error.strerror) from error
+    try:
+        yield from DocBin().from_bytes(data).get_docs(vocab)
+    except _NOT_A_DOCBIN as error:
         raise BertLstmError("BL201", path=path, reason=type(error).__name__) from error
-    yield from docbin.get_docs(vocab)
 
 
 def make_corpus_reader(
@@ -97,6 +98,25 @@ def cut_doc(doc: Doc, max_words: int) -> list[Doc]:
     return [doc[begin:end].as_doc() for begin, end in runs]
 
 
+PARTS = ("train", "dev", "test")
+
+
+def write_parts(parts: Mapping[str, Sequence[Doc]], folder: Path) -> None:
+    """Write the parts of a split; a part of an older split there goes.
+
+    parts (Mapping[str, Sequence[Doc]]): From `split_docs`.
+    folder (Path): Made if it is not there.
+    RAISES: BL109 (not writable), before any older part is touched.
+    """
+    with ExitStack() as stack:
+        for name, docs in parts.items():
+            place = stack.enter_context(written_whole(folder / f"{name}.spacy"))
+            place.write_bytes(_to_bytes(docs))
+        # A part that an older split left would share records with the new ones.
+        for name in set(PARTS) - set(parts):
+            (folder / f"{name}.spacy").unlink(missing_ok=True)
+
+
 def split_docs(
     docs: Sequence[Doc], ratio: tuple[float, float, float], *, seed: int, path: Path
 ) -> dict[str, list[Doc]]:
@@ -115,7 +135,7 @@ def split_docs(
     random.Random(seed).shuffle(shuffled)
     parts = {}
     share = 0.0
-    for name, part in zip(("train", "dev", "test"), ratio, strict=True):
+    for name, part in zip(PARTS, ratio, strict=True):
         begin = round(len(docs) * share / sum(ratio))
         share += part
         end = round(len(docs) * share / sum(ratio))

@@ -2,6 +2,7 @@
 
 from spacy.tokens import Doc, Span
 
+from spacy_bertlstm.errors import BertLstmError
 from spacy_bertlstm.records import Document
 
 
@@ -23,9 +24,17 @@ def register_extensions() -> None:
 
 
 def get_record(doc: Doc) -> Document | None:
-    """The gold record of a Doc, or None where it has none."""
+    """The gold record of a Doc, or None where it has none.
+
+    RAISES: BL208 (it is no record).
+    """
     register_extensions()
-    return None if doc._.record is None else Document.from_dict(doc._.record)
+    if doc._.record is None:
+        return None
+    try:
+        return Document.from_dict(doc._.record)
+    except (TypeError, ValueError, KeyError, AttributeError) as error:
+        raise BertLstmError("BL208", reason=type(error).__name__) from error
 
 
 def set_record(doc: Doc, record: Document) -> None:

@@ -1,0 +1,29 @@
+"""Files and folders that appear whole or not at all."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from spacy_bertlstm.errors import BertLstmError
+
+
+@contextmanager
+def written_whole(path: Path) -> Iterator[Path]:
+    """Give a place to write to, which becomes `path` when the block ends well.
+
+    path (Path): A file, or a folder that is absent or empty; its parents are made.
+    YIELDS (Path): A free name in a temporary folder beside it, which is removed at any end.
+    RAISES: BL109 (not writable).
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with TemporaryDirectory(dir=path.parent, prefix=".part-") as folder:
+            place = Path(folder) / "new"
+            yield place
+            place.replace(path)
+    except OSError as error:
+        reason = error.strerror or type(error).__name__
+        raise BertLstmError("BL109", path=path, reason=reason) from error
