@@ -1,4 +1,4 @@
-# make demo, make test: see README.md. Both need Python 3.10 or newer, pip and make.
+# make demo, make test: see README.md. Both need Python 3.11 or newer, pip and make.
 
 PYTHON ?= python3
 # PyTorch's index of CPU builds, where PyPI's own build is the CUDA one (Linux on x86-64):

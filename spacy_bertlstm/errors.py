@@ -51,6 +51,7 @@ MESSAGES = {
     "BL401": "tag '{tag}' is no BILUO tag. Give tags of the form O, B-X, I-X, L-X or U-X.",
     # BL5xx: training
     "BL501": "max_words = {max_words}: it must be 0 (whole records) or positive.",
+    "BL502": "a corpus has no path. Give --paths.train and --paths.dev.",
 }
 
 

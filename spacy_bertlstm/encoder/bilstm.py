@@ -1,7 +1,6 @@
 """The one torch LSTM: stacked, bidirectional, over sequences of any length."""
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from typing import cast
 
@@ -12,6 +11,8 @@ from thinc.types import Floats2d
 from torch import Tensor
 from torch.nn.functional import dropout
 from torch.nn.utils.rnn import pad_sequence
+
+from spacy_bertlstm.encoder.threads import one_thread
 
 InT = list[Floats2d]
 OutT = list[Floats2d]
@@ -60,13 +61,13 @@ def forward(model: Model[InT, OutT], Xs: InT, is_train: bool) -> tuple[OutT, Cal
         name: xp2torch(model.get_param(name), requires_grad=is_train) for name in model.param_names
     }
     rate = model.attrs["dropout"] if is_train else 0.0
-    with torch.set_grad_enabled(is_train), _one_thread():
+    with torch.set_grad_enabled(is_train), one_thread():
         # (total length, nO)
         Y = _run(X, lengths, weights, depth=model.attrs["depth"], rate=rate)
 
     def backprop(dYs: OutT) -> InT:
         dY = xp2torch(model.ops.xp.concatenate([dY for dY in dYs if len(dY)]))
-        with _one_thread():
+        with one_thread():
             dX, *gradients = torch.autograd.grad(Y, [X, *weights.values()], dY)
         for name, gradient in zip(weights, gradients, strict=True):
             model.inc_grad(name, cast(Floats2d, torch2xp(gradient)))
@@ -139,21 +140,6 @@ def _run_lstm(X: Tensor, weights: dict[str, Tensor], suffix: str) -> Tensor:
     hidden_width = own["weight_hh_l0"].shape[1]
     Y: Tensor = torch.func.functional_call(_one_way_lstm(X.shape[2], hidden_width), own, (X,))[0]
     return Y
-
-
-@contextmanager
-def _one_thread() -> Iterator[None]:
-    """Keep torch from sharing a time step among CPU cores.
-
-    A step is small, and the cores wait for each other at each of hundreds. With a core to
-    itself each, two gain a factor of 1.7; beside one other busy process they lose 100.
-    """
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(threads)
 
 
 @lru_cache

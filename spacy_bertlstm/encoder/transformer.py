@@ -54,7 +54,7 @@ def build_transformer_model(
     def init(model: TransformerModel, X: Any = None, Y: Any = None) -> None:
         try:
             load(model, X=X, Y=Y)
-        except OSError as error:
+        except (OSError, ValueError) as error:  # no folder, no hub, no such name
             raise BertLstmError("BL307", name=name, reason=type(error).__name__) from error
 
     model.init = init

@@ -121,13 +121,15 @@ def set_line_sentences(doc: Doc) -> None:
     doc (Doc): Changed in place; line breaks stay with the line that they end.
     """
     starts = numpy.full(len(doc), -1, dtype="int64").view("uint64")
-    new_line = True
-    for i, token in enumerate(doc):
-        if new_line and not token.is_space:
-            starts[i] = 1
-            new_line = False
-        new_line = new_line or "\n" in token.text
     starts[:1] = 1
+    seen_word = new_line = False
+    for i, token in enumerate(doc):
+        if token.is_space:
+            new_line = seen_word and (new_line or "\n" in token.text)
+            continue
+        if new_line:
+            starts[i] = 1
+        seen_word, new_line = True, False
     doc.from_array(["SENT_START"], cast(Ints2d, starts.reshape(-1, 1)))
 
 

@@ -52,20 +52,22 @@ def read_docs(path: Path, vocab: Vocab) -> Iterator[Doc]:
 
 
 def make_corpus_reader(
-    path: str | Path, max_words: int = 0
+    path: str | Path | None, max_words: int = 0
 ) -> Callable[[Language], Iterator[Example]]:
     """The training and evaluation examples of a .spacy file.
 
-    path (str | Path): The file.
+    path (str | Path | None): The file; None until a training names it.
     max_words (int): Cut records into runs of whole sentences of at most so many tokens, so
         that one batch mixes many records; a longer sentence stays whole. 0 keeps records.
     RETURNS (Callable): From a pipeline to its examples; nothing is left out.
-    RAISES: BL501; when read, BL101, BL201 and BL202.
+    RAISES: BL501; when read, BL101, BL201, BL202 and BL502 (no path).
     """
     if max_words < 0:
         raise BertLstmError("BL501", max_words=max_words)
 
     def read_examples(nlp: Language) -> Iterator[Example]:
+        if path is None:
+            raise BertLstmError("BL502")
         has_entities = False
         for doc in read_docs(Path(path), nlp.vocab):
             has_entities = has_entities or bool(doc.ents)

@@ -1,0 +1,60 @@
+"""Install the wheels into an empty environment and read an unseen note there."""
+
+import argparse
+import os
+import subprocess
+import sys
+import tempfile
+import venv
+from pathlib import Path
+
+# Runs in the new environment, where neither this repository nor its data is at hand.
+READ_NOTE = '''
+import sys
+from pathlib import Path
+
+import spacy
+import spacy_bertlstm
+
+assert "site-packages" in Path(spacy_bertlstm.__file__).parts, spacy_bertlstm.__file__
+nlp = spacy.load(sys.argv[1])
+doc = nlp("""HISTORY OF PRESENT ILLNESS:
+Ms. Ofori is a 58 y/o woman with HTN who came in with worsening shortness of breath
+and swelling of both legs. She denies chest pain.
+A chest x-ray showed small pleural effusions. BNP was 1450.
+PLAN: Start furosemide 40mg p.o. b.i.d., repeat echocardiogram before discharge.
+""")
+print(f"{sys.argv[1]} {nlp.meta['version']}: {', '.join(nlp.pipe_names)}")
+for ent in doc.ents:
+    print(f"  {ent.label_:<10} {ent.start_char:>4}-{ent.end_char:<4} {ent.text!r}")
+assert doc.ents, "no entity found"
+'''
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("dist", type=Path, help="the folder of the wheels")
+    parser.add_argument("--model", required=True, help="the name of the pipeline's package")
+    parser.add_argument("--venv", type=Path, default=Path(".venv-check"))
+    arguments = parser.parse_args()
+    wheels = [
+        *arguments.dist.glob("spacy_bertlstm-*.whl"),
+        *arguments.dist.glob(f"{arguments.model}-*.whl"),
+    ]
+    venv.create(arguments.venv, clear=True, with_pip=True)
+    scripts = "Scripts" if os.name == "nt" else "bin"
+    python = str((arguments.venv / scripts / "python").absolute())
+    pip = [python, "-m", "pip", "install", "--quiet", "--constraint", "constraints.txt"]
+    run([*pip, *map(str, wheels)])
+    environment = {**os.environ, "HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1"}
+    with tempfile.TemporaryDirectory() as elsewhere:
+        run([python, "-c", READ_NOTE, arguments.model], cwd=elsewhere, env=environment)
+
+
+def run(command: list[str], **options: object) -> None:
+    if subprocess.run(command, **options).returncode:
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()

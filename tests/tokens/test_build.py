@@ -1,0 +1,97 @@
+import pytest
+import spacy
+from spacy.tokens import DocBin
+
+from spacy_bertlstm.losses import LossReport
+from spacy_bertlstm.records import Assertion, Concept, Document, Relation
+from spacy_bertlstm.text.tokenizer import make_clinical_tokenizer
+from spacy_bertlstm.tokens.build import build_doc, read_doc, set_line_sentences, shows_record
+from spacy_bertlstm.tokens.extensions import get_record
+
+TOKENIZER = make_clinical_tokenizer()(spacy.blank("en"))
+TEXT = "Chest pain today .\nGave aspirin 40mg ."
+RECORD = Document(
+    "1",
+    TEXT,
+    concepts=(
+        Concept("T1", "problem", ((0, 10),)),
+        Concept("T2", "problem", ((6, 10),)),
+        Concept("T3", "treatment", ((24, 31),)),
+        Concept("T4", "test", ((0, 5), (11, 16))),
+        Concept("T5", "test", ((25, 31),)),
+    ),
+    assertions=(Assertion("T1", "present"),),
+    relations=(Relation("TrAP", ("T3", "T1")), Relation("TrAP", ("T3", "T4"))),
+)
+
+
+def test_views_of_a_record() -> None:
+    report = LossReport()
+    doc = build_doc(RECORD, TOKENIZER, report, line_sentences=True)
+    assert doc.text == TEXT
+    assert [(ent.text, ent.label_, ent.id_) for ent in doc.ents] == [
+        ("Chest pain", "problem", "T1"),
+        ("aspirin", "treatment", "T3"),
+    ]
+    assert [span.id_ for span in doc.spans["concepts"]] == ["T1", "T2", "T3"]
+    assert doc.ents[0]._.assertion == "present"
+    assert doc.ents[1]._.assertion is None
+    assert doc._.relations == [
+        {"label": "TrAP", "head": [24, 31, "treatment"], "tail": [0, 10, "problem"]}
+    ]
+    assert [sentence.text.strip() for sentence in doc.sents] == TEXT.split("\n")
+    assert [finding.lost for finding in report.findings] == [False] * 3
+    reasons = [finding.reason.partition(":")[0] for finding in report.findings]
+    assert reasons == [
+        "overlaps a longer concept",
+        "discontinuous, or not on token boundaries",
+        "discontinuous, or not on token boundaries",
+    ]
+
+
+def test_everything_survives_a_docbin() -> None:
+    doc = build_doc(RECORD, TOKENIZER, LossReport())
+    data = DocBin(docs=[doc], store_user_data=True).to_bytes()
+    (back,) = DocBin().from_bytes(data).get_docs(spacy.blank("en").vocab)
+    assert get_record(back) == RECORD
+    assert shows_record(back)
+    assert back.ents[0]._.assertion == "present"
+    assert read_doc(back, "1") == read_doc(doc, "1")
+    assert read_doc(back, "1").relations == (Relation("TrAP", ("T2", "T1")),)
+
+
+@pytest.mark.parametrize("annotated", [True, False])
+def test_nothing_found_is_not_nothing_known(annotated: bool) -> None:
+    doc = build_doc(Document("1", "No news .", annotated=annotated), TOKENIZER, LossReport())
+    assert doc.has_annotation("ENT_IOB") is annotated
+    assert read_doc(doc, "1").annotated is annotated
+
+
+def test_a_doc_that_was_changed_no_longer_shows_its_record() -> None:
+    for change in ("entities", "assertion", "relations"):
+        doc = build_doc(RECORD, TOKENIZER, LossReport())
+        assert shows_record(doc)
+        if change == "entities":
+            doc.ents = []
+        elif change == "assertion":
+            doc.ents[0]._.assertion = "absent"
+        else:
+            doc._.relations = []
+        assert not shows_record(doc)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("", []),
+        ("a b\nc", ["a b", "c"]),
+        ("a\n\n\nb\r\nc\n", ["a", "b", "c"]),
+        ("  \n a\n  b", ["a", "b"]),
+        ("a\n \n", ["a"]),
+    ],
+)
+def test_lines_are_sentences(text: str, expected: list[str]) -> None:
+    doc = TOKENIZER(text)
+    set_line_sentences(doc)
+    assert [sentence.text.strip() for sentence in doc.sents] == expected
+    assert sum(len(sentence) for sentence in doc.sents) == len(doc)
