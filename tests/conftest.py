@@ -17,21 +17,32 @@ from spacy.language import Language
 from spacy.training import Example
 from transformers import BertConfig, BertModel, BertTokenizerFast
 
+import spacy_bertlstm
 from spacy_bertlstm.text.tokenizer import make_clinical_tokenizer
 from spacy_bertlstm.tokens.build import set_line_sentences
 from spacy_bertlstm.tokens.corpus import write_docs
 
 ROOT = Path(__file__).parent.parent
 ENCODER = ROOT / "assets" / "all-MiniLM-L6-v2"
+METRICS = ROOT / "metrics" / "test.json"
 
 _WORDS = "the a of for with no was given has patient he she mg daily pain fever aspirin chest x ray"
 _PIECES = [chr(code) for code in range(33, 127)] + [f"##{chr(code)}" for code in range(33, 127)]
+
+
+def pytest_sessionstart() -> None:
+    """Where the wheel is to be tested, make sure that it is the wheel which is."""
+    if os.environ.get("SPACY_BERTLSTM_INSTALLED"):
+        assert "site-packages" in Path(spacy_bertlstm.__file__).parts, spacy_bertlstm.__file__
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.get_closest_marker("encoder") and not ENCODER.is_dir():
             reason = "no encoder in assets/: run 'python -m spacy project run encoder'"
+            item.add_marker(pytest.mark.skip(reason=reason))
+        if item.get_closest_marker("demo") and not METRICS.is_file():
+            reason = "no metrics/test.json: run 'make demo'"
             item.add_marker(pytest.mark.skip(reason=reason))
         if item.get_closest_marker("gpu") and not torch.cuda.is_available():
             item.add_marker(pytest.mark.skip(reason="no CUDA GPU on this machine"))

@@ -1,5 +1,6 @@
 """Checks of the synthetic sample corpus, read with a parser of their own."""
 
+import json
 import os
 import re
 import subprocess
@@ -348,6 +349,13 @@ def test_share_of_unseen_mentions(corpus: Corpus, part: str, least: float) -> No
 def test_lexicon_tagger_stays_weak(corpus: Corpus) -> None:
     """Looking words up is not enough to solve the test part."""
     assert 0.0 < lexicon_tagger_f1(corpus["train"], corpus["test"]) <= LEXICON_TAGGER_MAX_F1
+
+
+@pytest.mark.demo
+def test_lexicon_tagger_stays_far_below_the_demos_model(corpus: Corpus) -> None:
+    """The model that `make demo` trains has learned more than a list of words."""
+    metrics = json.loads((ROOT / "metrics" / "test.json").read_text(encoding="utf-8"))
+    assert lexicon_tagger_f1(corpus["train"], corpus["test"]) <= metrics["ents_f"] - 0.15
 
 
 def test_spans_of_tags() -> None:
