@@ -12,9 +12,7 @@ def test_the_encoder_takes_smaller_steps() -> None:
     optimizer = make_adam(0.5, encoder_scale=0.1)
     steps = {}
     for name in ("weight_ih_l0", "encoder.layer.0.output.dense.weight"):
-        weights, _ = optimizer(
-            (1, name), numpy.zeros(3, dtype="f"), numpy.ones(3, dtype="f")
-        )
+        weights, _ = optimizer((1, name), numpy.zeros(3, dtype="f"), numpy.ones(3, dtype="f"))
         steps[name] = -weights[0]
     assert steps["weight_ih_l0"] == pytest.approx(0.5, rel=1e-3)
     assert steps["encoder.layer.0.output.dense.weight"] == pytest.approx(0.05, rel=1e-3)
