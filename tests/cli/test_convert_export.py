@@ -1097,3 +1097,20 @@ def test_a_record_that_is_no_record(tmp_path: Path) -> None:
     result = run("export", "i2b2", tmp_path / "x.spacy", tmp_path / "out")
     assert isinstance(result.exception, SystemExit), repr(result.exception)
     assert re.findall(r"\[BL\d{3}\]", result.stderr)
+
+
+# --- check ------------------------------------------------------------------------------
+
+
+def test_check_counts_what_files_hold(tmp_path: Path) -> None:
+    docs = converted(tmp_path)
+    result = run("check", docs, docs)
+    assert_succeeded(result)
+    assert result.stdout.count(f"{docs}: 1 Docs (0 without annotations)") == 2
+    assert "problem 1, treatment 1" in result.stdout
+
+
+def test_check_refuses_a_file_without_entities(tmp_path: Path) -> None:
+    good = converted(tmp_path)
+    bare = stock_docs(tmp_path / "bare.spacy", ["a"])
+    assert_refused(run("check", good, bare), "BL202", bare)
