@@ -61,13 +61,13 @@ def forward(model: Model[InT, OutT], Xs: InT, is_train: bool) -> tuple[OutT, Cal
         name: xp2torch(model.get_param(name), requires_grad=is_train) for name in model.param_names
     }
     rate = model.attrs["dropout"] if is_train else 0.0
-    with torch.set_grad_enabled(is_train), one_thread:
+    with torch.set_grad_enabled(is_train), one_thread():
         # (total length, nO)
         Y = _run(X, lengths, weights, depth=model.attrs["depth"], rate=rate)
 
     def backprop(dYs: OutT) -> InT:
         dY = xp2torch(model.ops.xp.concatenate([dY for dY in dYs if len(dY)]))
-        with one_thread:
+        with one_thread():
             dX, *gradients = torch.autograd.grad(Y, [X, *weights.values()], dY)
         for name, gradient in zip(weights, gradients, strict=True):
             model.inc_grad(name, cast(Floats2d, torch2xp(gradient)))
