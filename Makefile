@@ -9,7 +9,7 @@ GPU ?= -1
 
 BIN = .venv/bin
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
-export PIP_CONSTRAINT = $(CURDIR)/constraints.txt
+export PIP_CONSTRAINT = constraints.txt
 export PYTHONUNBUFFERED = 1
 export TOKENIZERS_PARALLELISM = false
 # On a busy machine OpenMP's spinning threads wait for each other longer than they work.

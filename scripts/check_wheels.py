@@ -38,8 +38,8 @@ def main() -> None:
     parser.add_argument("--venv", type=Path, default=Path(".venv-check"))
     arguments = parser.parse_args()
     wheels = [
-        *arguments.dist.glob("spacy_bertlstm-*.whl"),
-        *arguments.dist.glob(f"{arguments.model}-*.whl"),
+        only_wheel(arguments.dist, "spacy_bertlstm"),
+        only_wheel(arguments.dist, arguments.model),
     ]
     venv.create(arguments.venv, clear=True, with_pip=True)
     scripts = "Scripts" if os.name == "nt" else "bin"
@@ -49,6 +49,14 @@ def main() -> None:
     environment = {**os.environ, "HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1"}
     with tempfile.TemporaryDirectory() as elsewhere:
         run([python, "-c", READ_NOTE, arguments.model], cwd=elsewhere, env=environment)
+
+
+def only_wheel(dist: Path, package: str) -> Path:
+    """The wheel of a package; several versions, or none, would check the wrong thing."""
+    wheels = list(dist.glob(f"{package}-*.whl"))
+    if len(wheels) != 1:
+        sys.exit(f"{dist}: {len(wheels)} wheels of {package}, one is needed. Run 'package' anew.")
+    return wheels[0]
 
 
 def run(command: list[str], **options: object) -> None:

@@ -7,6 +7,7 @@ training records; where only training data is there, records are split 70/15/15.
 import argparse
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 TRAINING = "concept_assertion_relation_training_data"
@@ -20,16 +21,19 @@ def main() -> None:
     parser.add_argument("--seed", default="0", help="of the split")
     arguments = parser.parse_args()
     release, output = arguments.release, arguments.output
-    has_test = (release / TEST).is_dir()
-    training = release / TRAINING
-    notes = training if training.is_dir() else release
-    everything = output / "release.spacy"
-    bertlstm("convert", "i2b2", notes, everything, "--require-annotations")
-    ratio = ["85", "15", "0"] if has_test else ["70", "15", "15"]
-    bertlstm("split", everything, output, "--ratio", *ratio, "--seed", arguments.seed)
-    if has_test:
-        bertlstm("convert", "i2b2", release / TEST, output / "test.spacy", "--require-annotations")
-    everything.unlink()
+    training, test = release / TRAINING, release / TEST
+    if test.is_dir() and not training.is_dir():
+        sys.exit(f"{release}: it holds {TEST} but not {TRAINING}. Give the root of the release.")
+    for part in ("train", "dev", "test"):
+        (output / f"{part}.spacy").unlink(missing_ok=True)
+    with tempfile.TemporaryDirectory() as folder:
+        notes = Path(folder) / "notes.spacy"
+        source = training if training.is_dir() else release
+        bertlstm("convert", "i2b2", source, notes, "--require-annotations")
+        ratio = ["85", "15", "0"] if test.is_dir() else ["70", "15", "15"]
+        bertlstm("split", notes, output, "--ratio", *ratio, "--seed", arguments.seed)
+    if test.is_dir():
+        bertlstm("convert", "i2b2", test, output / "test.spacy", "--require-annotations")
 
 
 def bertlstm(*arguments: object) -> None:

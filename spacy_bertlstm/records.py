@@ -24,7 +24,7 @@ class Concept:
     quoted (str | None): The text as the source states it, only where that differs from the
         text at the offsets by more than letter case and spacing.
     kb_ids (tuple[str, ...]): Identifiers in a vocabulary, such as MeSH.
-    source (str): The file and line it was read from, such as "12.con:3".
+    source (str): The file, below the folder that was read, and the line: "beth/12.con:3".
     """
 
     id: str
@@ -134,12 +134,19 @@ class Document:
 
         data (Mapping): From `to_dict`; sequences may have become lists or tuples on the way.
         RETURNS (Document): Equal to the one that was stored.
+        RAISES: TypeError, ValueError, KeyError or AttributeError for anything else.
         """
         values = dict(data)
         for key, kind in _PARTS.items():
             values[key] = tuple(kind(**_frozen(item)) for item in data.get(key, ()))
         values["metadata"] = dict(data.get("metadata", {}))
-        return cls(**values)
+        document = cls(**values)
+        length = len(document.text)
+        for concept in document.concepts:
+            fragments = concept.fragments
+            if not fragments or not all(0 <= start <= end <= length for start, end in fragments):
+                raise ValueError(f"concept {concept.id} lies outside the text")
+        return document
 
 
 _PARTS: dict[str, Any] = {

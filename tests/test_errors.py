@@ -83,8 +83,8 @@ def test_an_error_pickles(code: str) -> None:
 
 
 def test_an_error_is_a_value_error() -> None:
-    with pytest.raises(ValueError, match=r"\[BL101\] x: no such file or folder"):
-        raise BertLstmError("BL101", path="x")
+    with pytest.raises(ValueError, match=r"\[BL101\] x: no such file"):
+        raise BertLstmError("BL101", kind="file", path="x")
 
 
 def test_a_message_without_its_values_is_refused_at_once() -> None:

@@ -1,10 +1,16 @@
 """project.yml and the README say the same, and the project's commands lead to one another."""
 
 import re
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
+from spacy.vocab import Vocab
 from weasel.util.config import load_project_config
+
+from spacy_bertlstm.tokens.corpus import read_docs
 
 ROOT = Path(__file__).parent.parent
 PROJECT = load_project_config(ROOT)
@@ -34,3 +40,44 @@ def test_every_registered_name_is_in_the_readme() -> None:
     names = re.findall(r"^    (\S+) = spacy_bertlstm", table.partition("\n[")[0], re.MULTILINE)
     assert len(names) >= 9
     assert [name for name in names if f"`{name}`" not in README and name != "bertlstm"] == []
+
+
+def test_the_readme_is_finished() -> None:
+    assert "PLACEHOLDER" not in README and "TODO" not in README
+
+
+def test_records_of_the_release_never_stand_in_two_parts(tmp_path: Path) -> None:
+    """The bundled sample has the release's layout; its training part alone is split in three."""
+    sample = ROOT / "corpus" / "sample"
+    script = [sys.executable, str(ROOT / "scripts" / "convert_release.py")]
+    for release, sizes in (
+        (sample, [119, 21, 26]),
+        (sample / "concept_assertion_relation_training_data", [98, 21, 21]),
+    ):
+        for _ in range(2):  # a second run replaces what the first made
+            subprocess.run([*script, str(release), str(tmp_path)], check=True, capture_output=True)
+        parts = [
+            [doc._.record["id"] for doc in read_docs(tmp_path / f"{part}.spacy", Vocab())]
+            for part in ("train", "dev", "test")
+        ]
+        assert [len(part) for part in parts] == sizes
+        assert len({record for part in parts for record in part}) == sum(sizes)
+        assert sorted(path.name for path in tmp_path.iterdir()) == [
+            "dev.spacy",
+            "test.spacy",
+            "train.spacy",
+        ]
+
+
+def test_a_test_part_without_its_training_part_is_refused(tmp_path: Path) -> None:
+    shutil.copytree(ROOT / "corpus" / "sample", tmp_path / "release")
+    (tmp_path / "release" / "concept_assertion_relation_training_data").rename(
+        tmp_path / "release" / "training"
+    )
+    script = [sys.executable, str(ROOT / "scripts" / "convert_release.py")]
+    done = subprocess.run(
+        [*script, str(tmp_path / "release"), str(tmp_path / "out")], capture_output=True, text=True
+    )
+    assert done.returncode == 1
+    assert "concept_assertion_relation_training_data" in done.stderr
+    assert not (tmp_path / "out").exists()

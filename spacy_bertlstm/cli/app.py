@@ -6,7 +6,7 @@ import json
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
-from enum import Enum
+from enum import StrEnum
 from pathlib import Path
 
 import typer
@@ -26,7 +26,7 @@ spacy_app.add_typer(app)
 _MOST_SHOWN = 10
 
 
-class Format(str, Enum):
+class Format(StrEnum):
     """The file formats that can be read and written."""
 
     i2b2 = "i2b2"

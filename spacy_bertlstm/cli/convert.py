@@ -41,7 +41,13 @@ def convert(
         tokenizer = make_clinical_tokenizer()(spacy.blank("en"))
         files = find_records(input, require_annotations=require_annotations)
         docs = [
-            build_doc(read_record(record, report), tokenizer, report, line_sentences=True)
+            build_doc(
+                read_record(record, report),
+                tokenizer,
+                report,
+                line_sentences=True,
+                root=record.root,
+            )
             for record in tqdm(files, desc=f"Converting {input}", unit="record", disable=None)
         ]
         print_report(report)

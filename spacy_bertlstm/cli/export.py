@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from enum import Enum
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -23,7 +23,7 @@ from spacy_bertlstm.tokens.corpus import read_docs
 from spacy_bertlstm.tokens.extensions import get_record
 
 
-class Source(str, Enum):
+class Source(StrEnum):
     """Which annotations of a Doc to export."""
 
     auto = "auto"

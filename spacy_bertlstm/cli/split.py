@@ -26,6 +26,6 @@ def split(
     with errors_as_messages():
         docs = list(read_docs(docs_path, Vocab()))
         parts = split_docs(docs, ratio, seed=seed, path=docs_path)
-        write_parts(parts, output)
+        write_parts(parts, output, source=docs_path)
         for name, part in parts.items():
             typer.echo(f"{len(part)} records -> {output / name}.spacy")

@@ -1,18 +1,24 @@
 """The transformer model: spacy-transformers' own, with windows that are never truncated."""
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
+from safetensors import SafetensorError
 from spacy.tokens import Doc, Span
 from spacy.util import SimpleFrozenDict
 from spacy_transformers.data_classes import FullTransformerBatch
 from spacy_transformers.layers import TransformerModel
+from spacy_transformers.layers.transformer_model import init as load_pretrained
 from thinc.api import Model
 
 from spacy_bertlstm.encoder.windows import SpanGetter, split_to_fit
 from spacy_bertlstm.errors import BertLstmError
 
 _NOTHING: Mapping[str, Any] = SimpleFrozenDict()
+
+# What transformers raises on a folder that is none, lacks files, or holds broken ones.
+_NOT_LOADABLE = (OSError, ValueError, ImportError, RuntimeError, SafetensorError)
 
 
 def build_transformer_model(
@@ -41,25 +47,36 @@ def build_transformer_model(
         mixed_precision,
         dict(grad_scaler_config),
     )
+    model.attrs["get_spans"] = FittingWindows(get_spans, model)
+    model.init = init
+    return model
 
-    def get_fitting_spans(docs: Iterable[Doc]) -> list[list[Span]]:
-        limit = count_positions(model)
+
+@dataclass(frozen=True)
+class FittingWindows:
+    """Halves the windows of a span getter that a transformer cannot take.
+
+    get_spans (SpanGetter): Windows of each Doc.
+    model (TransformerModel): Whose tokenizer counts the word pieces.
+    """
+
+    get_spans: SpanGetter
+    model: TransformerModel
+
+    def __call__(self, docs: Iterable[Doc]) -> list[list[Span]]:
+        limit = count_positions(self.model)
         return [
-            split_to_fit(spans, lambda span: _fits(model.tokenizer, span.text, limit))
-            for spans in get_spans(docs)
+            split_to_fit(spans, lambda span: _fits(self.model.tokenizer, span.text, limit))
+            for spans in self.get_spans(docs)
         ]
 
-    load = model.init
 
-    def init(model: TransformerModel, X: Any = None, Y: Any = None) -> None:
-        try:
-            load(model, X=X, Y=Y)
-        except (OSError, ValueError) as error:  # no folder, no hub, no such name
-            raise BertLstmError("BL307", name=name, reason=type(error).__name__) from error
-
-    model.init = init
-    model.attrs["get_spans"] = get_fitting_spans
-    return model
+def init(model: TransformerModel, X: Any = None, Y: Any = None) -> None:
+    try:
+        load_pretrained(model, X=X, Y=Y)
+    except _NOT_LOADABLE as error:
+        reason = str(error).strip().partition("\n")[0] or type(error).__name__
+        raise BertLstmError("BL307", name=model.attrs["name"], reason=reason) from error
 
 
 def count_positions(model: TransformerModel) -> int:

@@ -1,6 +1,7 @@
 """Windows of whole sentences for the transformer: every token in exactly one, none too long."""
 
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 
 from spacy.tokens import Doc, Span
 
@@ -9,41 +10,49 @@ from spacy_bertlstm.errors import BertLstmError
 SpanGetter = Callable[[Iterable[Doc]], list[list[Span]]]
 
 
-def make_sentence_windows(window: int) -> SpanGetter:
-    """Windows of as many whole sentences as fit into a number of tokens.
+@dataclass(frozen=True)
+class SentenceWindows:
+    """Gives windows of as many whole sentences as fit into a number of tokens.
 
         doc:     | s1 | s2   | s3 |      s4, longer than the window     | s5 |
         windows: [ s1   s2  ] [s3] [              s4                  ] [ s5 ]
 
-    window (int): The most tokens a window holds; a longer sentence is a window alone.
-    RETURNS (Callable[[Iterable[Doc]], list[list[Span]]]): A Doc without sentence starts
-        is cut every `window` tokens, an empty one has no windows.
-    RAISES: BL305.
+    A longer sentence is a window alone; a Doc without sentence starts is cut every `window`
+    tokens, an empty one has no windows.
+
+    window (int): The most tokens a window holds.
+    """
+
+    window: int
+
+    def __call__(self, docs: Iterable[Doc]) -> list[list[Span]]:
+        return [self._cut(doc) for doc in docs]
+
+    def _cut(self, doc: Doc) -> list[Span]:
+        if doc.has_annotation("SENT_START"):
+            stops = [sentence.end for sentence in doc.sents]
+        else:
+            stops = [*range(self.window, len(doc), self.window), len(doc)]
+        windows = []
+        begin = end = 0
+        for stop in stops:
+            if stop - begin > self.window and end > begin:
+                windows.append(doc[begin:end])
+                begin = end
+            end = stop
+        if end > begin:
+            windows.append(doc[begin:end])
+        return windows
+
+
+def make_sentence_windows(window: int) -> SpanGetter:
+    """Make `SentenceWindows` for a config.
+
+    RAISES: BL305 (not even one token).
     """
     if window < 1:
         raise BertLstmError("BL305", window=window)
-
-    def sentence_windows(docs: Iterable[Doc]) -> list[list[Span]]:
-        return [_windows(doc, window) for doc in docs]
-
-    return sentence_windows
-
-
-def _windows(doc: Doc, window: int) -> list[Span]:
-    if doc.has_annotation("SENT_START"):
-        stops = [sentence.end for sentence in doc.sents]
-    else:
-        stops = [*range(window, len(doc), window), len(doc)]
-    windows = []
-    begin = end = 0
-    for stop in stops:
-        if stop - begin > window and end > begin:
-            windows.append(doc[begin:end])
-            begin = end
-        end = stop
-    if end > begin:
-        windows.append(doc[begin:end])
-    return windows
+    return SentenceWindows(window)
 
 
 def split_to_fit(spans: Iterable[Span], fits: Callable[[Span], bool]) -> list[Span]:

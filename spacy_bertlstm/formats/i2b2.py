@@ -41,6 +41,7 @@ _SHAPE = {
     ".ast": 'c="..." L:T L:T||t="..."||a="..."',
     ".rel": 'c="..." L:T L:T||r="..."||c="..." L:T L:T',
 }
+_LABEL = re.compile(r"[A-Za-z_0-9-]{0,30}")
 # Two annotations that lost the line break between them; greedy patterns would read them as one.
 _RUN_TOGETHER = re.compile(rf'"[ \t]+{_RANGE}\|\|')
 _KIND = {".con": "concept", ".ast": "assertion", ".rel": "relation"}
@@ -53,11 +54,13 @@ class RecordFiles:
     id (str): The record's name.
     text (Path): Its .txt file.
     annotations (dict[str, Path]): Its .con, .ast and .rel files, by suffix.
+    root (Path): The folder that was searched, which the sources of annotations leave out.
     """
 
     id: str
     text: Path
     annotations: dict[str, Path]
+    root: Path
 
 
 def find_records(root: Path, *, require_annotations: bool = False) -> list[RecordFiles]:
@@ -69,7 +72,7 @@ def find_records(root: Path, *, require_annotations: bool = False) -> list[Recor
     RAISES: BL101, BL102, BL104, BL105, BL107.
     """
     if not root.is_dir():
-        raise BertLstmError("BL101", path=root)
+        raise BertLstmError("BL101", kind="folder", path=root)
     if not root.name:  # such as "."
         root = root.resolve()
     paths = _visible_files(root)
@@ -82,6 +85,8 @@ def find_records(root: Path, *, require_annotations: bool = False) -> list[Recor
         suffix = path.suffix.lower()
         if suffix in FOLDERS:
             _require_file_name(path.stem)
+            if not _is_unicode(str(path)):
+                raise BertLstmError("BL111", record=ascii(str(path)))
             files = groups.setdefault(_group(path), {}).setdefault(path.stem, {})
             if suffix in files:
                 raise BertLstmError("BL105", path=path, record=path.stem, other=files[suffix])
@@ -102,7 +107,7 @@ def find_records(root: Path, *, require_annotations: bool = False) -> list[Recor
                 raise BertLstmError("BL104", path=files[".txt"], expected=f"{stem}.con")
             if require_annotations and not annotations:
                 raise BertLstmError("BL107", path=files[".txt"])
-            found.append(RecordFiles(names[group, stem], files[".txt"], annotations))
+            found.append(RecordFiles(names[group, stem], files[".txt"], annotations, root))
     return found
 
 
@@ -167,7 +172,7 @@ def read_record(files: RecordFiles, report: LossReport) -> Document:
     RAISES: BL103 (not UTF-8), BL108 (unreadable).
     """
     text = _read_text(files.text)
-    reader = _RecordReader(text, report)
+    reader = _RecordReader(text, files.root, report)
     for suffix in (".con", ".ast", ".rel"):  # assertions and relations point to concepts
         if suffix in files.annotations:
             reader.read(files.annotations[suffix], suffix)
@@ -201,21 +206,26 @@ class _LostError(Exception):
 
 @dataclass(frozen=True)
 class _Source:
-    path: str
+    path: Path
+    root: Path
     line: int
 
     def __str__(self) -> str:
-        return f"{self.path}:{self.line}"
+        return f"{self.path.relative_to(self.root).as_posix()}:{self.line}"
 
 
 def _require_known(kind: str, label: str, known: Iterable[str]) -> None:
-    if label not in known:
-        raise _LostError(f"unknown {kind} '{label}' (known: {', '.join(known)})")
+    if label in known:
+        return
+    # Where a line is damaged, a note's text may stand in the place of a label.
+    shown = f"'{label}'" if _LABEL.fullmatch(label) else f"of {len(label)} characters"
+    raise _LostError(f"unknown {kind} {shown} (known: {', '.join(known)})")
 
 
 class _RecordReader:
-    def __init__(self, text: str, report: LossReport) -> None:
+    def __init__(self, text: str, root: Path, report: LossReport) -> None:
         self.text = text
+        self.root = root
         self.report = report
         self.tokens = TokenTable(text)
         self.concepts: dict[tuple[Fragments, str], Concept] = {}
@@ -238,7 +248,7 @@ class _RecordReader:
             try:
                 if match is None:
                     raise _LostError(f"not of the form {_SHAPE[suffix]}")
-                keep(match.groups(), _Source(str(path), number))
+                keep(match.groups(), _Source(path, self.root, number))
             except _LostError as loss:
                 self.report.lose(str(path), number, str(loss))
             else:
@@ -320,7 +330,7 @@ class _RecordReader:
         return True
 
     def _note(self, source: _Source, reason: str) -> None:
-        self.report.note(source.path, source.line, reason)
+        self.report.note(str(source.path), source.line, reason)
 
     def _fragments(self, ranges: str) -> Fragments:
         return tuple(self._fragment(part) for part in ranges.split(","))
@@ -457,7 +467,9 @@ class _RecordWriter:
         place = f"{concept.label} at characters {concept.start} to {concept.end}"
         fragments = concept.fragments
         if any(self.tokens.locate(*fragment) is None for fragment in fragments):
-            if not widen or not self.document.covered_text(concept).strip():
+            if not self.document.covered_text(concept).strip():
+                raise _LostError(f"{place} covers no text")
+            if not widen:
                 raise _LostError(f"{place} ends inside an i2b2 token; --widen grows it")
             fragments = tuple(self.tokens.widen(*fragment) for fragment in fragments)
             self.report.note(f"record {self.document.id}", 0, "grown to whole i2b2 tokens")
@@ -470,7 +482,7 @@ class _RecordWriter:
 
     def _add_assertion(self, assertion: Assertion) -> None:
         if assertion.target not in self.extents or assertion.name != "assertion":
-            raise _LostError(f"{assertion.name} {assertion.value} is not said of a concept")
+            raise _LostError("an attribute that is no assertion of a concept written here")
         _require_known("value", assertion.value, I2B2_2010.assertions)
         extent, label = self.extents[assertion.target], self.labels[assertion.target]
         self.lines[".ast"].append(f'{extent}||t="{label}"||a="{assertion.value}"')
@@ -479,7 +491,7 @@ class _RecordWriter:
         _require_known("type", relation.label, I2B2_2010.relations)
         ends = [self.extents[end] for end in relation.arguments if end in self.extents]
         if len(ends) != 2 or len(relation.arguments) != 2:
-            raise _LostError(f"{relation.label} does not join two concepts")
+            raise _LostError(f"{relation.label} does not join two concepts written here")
         self.lines[".rel"].append(f'{ends[0]}||r="{relation.label}"||{ends[1]}')
 
 

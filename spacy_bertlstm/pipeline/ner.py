@@ -12,9 +12,10 @@ from spacy.tokens import Doc, Span
 from spacy.training import Example, validate_examples, validate_get_examples
 from spacy.vocab import Vocab
 from thinc.api import Config, Model, Optimizer, set_dropout_rate
+from thinc.types import Floats2d
 
 from spacy_bertlstm.errors import BertLstmError
-from spacy_bertlstm.heads.crf import CrfScores, Legality, crf_decode, crf_loss
+from spacy_bertlstm.heads.crf import IMPOSSIBLE, CrfScores, Legality, crf_decode, crf_loss
 from spacy_bertlstm.tags import (
     decode_tags,
     legal_ends,
@@ -111,7 +112,7 @@ class BertLstmNer(TrainablePipe):
             raise BertLstmError("BL302", name=self.name, label=repr(label))
         if label in self.labels:
             return 0
-        if self.model.get_ref("output").has_dim("nO"):
+        if self.model.get_ref("succession").has_param("transitions"):
             raise BertLstmError("BL303", name=self.name, label=label)
         self.cfg["labels"].append(label)
         self.vocab.strings.add(label)
@@ -129,7 +130,7 @@ class BertLstmNer(TrainablePipe):
         get_examples (Callable): Gives representative gold-standard Examples.
         nlp (Language | None): The pipeline.
         labels (list[str] | None): The entity types; by default all that the Examples hold.
-        RAISES: BL301 where there are none.
+        RAISES: BL301 where there are none, BL308 where the config's nO is another.
         """
         validate_get_examples(get_examples, "BertLstmNer.initialize")
         if labels is None:
@@ -139,7 +140,11 @@ class BertLstmNer(TrainablePipe):
         if not self.labels:
             raise BertLstmError("BL301", name=self.name)
         for ref in ("output", "succession"):
-            self.model.get_ref(ref).set_dim("nO", len(self.tags))
+            layer = self.model.get_ref(ref)
+            nO = layer.get_dim("nO") if layer.has_dim("nO") else len(self.tags)
+            if nO != len(self.tags):
+                raise BertLstmError("BL308", name=self.name, nO=nO, tags=len(self.tags))
+            layer.set_dim("nO", nO)
         sample = [eg.reference for eg in islice(get_examples(), 10) if len(eg.reference)]
         self.model.initialize(X=sample)
 
@@ -152,7 +157,12 @@ class BertLstmNer(TrainablePipe):
         full = [doc for doc in docs if len(doc)]
         if not full:
             return [[] for _ in docs]
-        paths = iter(crf_decode(self.model.predict(full), self._legality))
+        scores = self.model.predict(full)
+        scores.emissions = [
+            self._keep_off_space(doc, emissions)
+            for doc, emissions in zip(full, scores.emissions, strict=True)
+        ]
+        paths = iter(crf_decode(scores, self._legality))
         tags = self.tags
         return [
             [
@@ -163,6 +173,16 @@ class BertLstmNer(TrainablePipe):
             else []
             for doc in docs
         ]
+
+    def _keep_off_space(self, doc: Doc, emissions: Floats2d) -> Floats2d:
+        """Let no entity begin or end on a whitespace token."""
+        space = [token.i for token in doc if token.is_space]
+        if not space:
+            return emissions
+        edges = [i for i, tag in enumerate(self.tags) if tag[0] in "BLU"]
+        emissions = emissions.copy()
+        emissions[self.model.ops.xp.ix_(space, edges)] = IMPOSSIBLE
+        return emissions
 
     def set_annotations(self, docs: Iterable[Doc], predictions: list[list[Span]]) -> None:
         """Set `doc.ents`; whatever stood there goes."""
@@ -232,10 +252,10 @@ class BertLstmNer(TrainablePipe):
         index = {tag: i for i, tag in enumerate(self.tags)}
         allowed = numpy.zeros((len(example.predicted), len(index)), dtype=bool)
         for row, tag in zip(allowed, example.get_aligned_ner(), strict=True):
-            if tag in index:
-                row[index[tag]] = True
-            else:  # missing, or not aligned with the gold tokens
+            if tag in (None, "-"):  # missing, or not aligned with the gold tokens
                 row[:] = True
+            else:  # an entity of a type that is not among the labels is outside of all
+                row[index.get(tag, 0)] = True
         return allowed
 
     @property

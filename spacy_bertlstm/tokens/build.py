@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, cast
 
 import numpy
@@ -11,6 +12,7 @@ from spacy.tokens import Doc, Span
 from spacy.util import filter_spans
 from thinc.types import Ints2d
 
+from spacy_bertlstm.errors import BertLstmError
 from spacy_bertlstm.losses import LossReport
 from spacy_bertlstm.records import Assertion, Concept, Document, Relation
 from spacy_bertlstm.tokens.extensions import get_record, register_extensions, set_record
@@ -24,6 +26,7 @@ def build_doc(
     report: LossReport,
     *,
     line_sentences: bool = False,
+    root: Path = Path(),
 ) -> Doc:
     """Make the Doc of a record: the record itself in its user data, the rest as views.
 
@@ -31,6 +34,7 @@ def build_doc(
     tokenizer (Callable[[str], Doc]): The pipeline's own, so that training and use agree.
     report (LossReport): Notes every concept that `doc.ents` cannot hold.
     line_sentences (bool): Whether each line is a sentence.
+    root (Path): The folder that the record's sources are below, for the report.
     RETURNS (Doc): All concepts on token boundaries in `doc.spans["concepts"]`, their
         records' ids as span ids; the longest of those that overlap in `doc.ents`.
     """
@@ -56,7 +60,7 @@ def build_doc(
             reason = "discontinuous, or not on token boundaries"
         path, _, line = concept.source.rpartition(":")
         report.note(
-            path or f"record {record.id}",
+            str(root / path) if path else f"record {record.id}",
             int(line) if path else 0,
             f"{reason}: kept in the record, not in doc.ents",
         )
@@ -140,6 +144,7 @@ def read_doc(doc: Doc, record_id: str) -> Document:
     record_id (str): The new record's name.
     RETURNS (Document): One Concept an entity; a relation whose end is no entity brings
         a concept of its own.
+    RAISES: BL208 where doc._.relations are none.
     """
     register_extensions()
     concepts: dict[tuple[int, int, str], Concept] = {}
@@ -155,13 +160,16 @@ def read_doc(doc: Doc, record_id: str) -> Document:
         target = concept_id(entity.start_char, entity.end_char, entity.label_)
         if entity._.assertion is not None:
             assertions.append(Assertion(target, entity._.assertion))
-    relations = [
-        Relation(
-            relation["label"],
-            (concept_id(*relation["head"]), concept_id(*relation["tail"])),
-        )
-        for relation in doc._.relations
-    ]
+    try:
+        relations = [
+            Relation(
+                relation["label"],
+                (concept_id(*relation["head"]), concept_id(*relation["tail"])),
+            )
+            for relation in doc._.relations
+        ]
+    except (TypeError, KeyError) as error:
+        raise BertLstmError("BL208", reason=f"doc._.relations: {type(error).__name__}") from error
     return Document(
         id=record_id,
         text=doc.text,

@@ -40,7 +40,7 @@ def read_docs(path: Path, vocab: Vocab) -> Iterator[Doc]:
     """
     register_extensions()
     if not path.is_file():
-        raise BertLstmError("BL101", path=path)
+        raise BertLstmError("BL101", kind="file", path=path)
     try:
         data = path.read_bytes()
     except OSError as error:
@@ -82,13 +82,19 @@ def make_corpus_reader(
 def cut_doc(doc: Doc, max_words: int) -> list[Doc]:
     """Cut a Doc into runs of whole sentences.
 
-    doc (Doc): With sentence starts; an entity over two sentences keeps them together.
+    doc (Doc): An entity over two sentences keeps them together; without sentence starts
+        each token counts as a sentence.
     max_words (int): The most tokens a run may have, if its sentences allow; 0 for no limit.
     RETURNS (list[Doc]): The runs in order, every token in one of them.
     """
     if not max_words or len(doc) <= max_words:
         return [doc]
-    starts = [token.i for token in doc if token.is_sent_start and token.i and token.ent_iob_ != "I"]
+    known = doc.has_annotation("SENT_START")
+    starts = [
+        token.i
+        for token in doc
+        if (token.is_sent_start or not known) and token.i and token.ent_iob_ != "I"
+    ]
     runs = []
     begin = end = 0
     for stop in [*starts, len(doc)]:
@@ -103,20 +109,27 @@ def cut_doc(doc: Doc, max_words: int) -> list[Doc]:
 PARTS = ("train", "dev", "test")
 
 
-def write_parts(parts: Mapping[str, Sequence[Doc]], folder: Path) -> None:
-    """Write the parts of a split; a part of an older split there goes.
+def write_parts(parts: Mapping[str, Sequence[Doc]], folder: Path, *, source: Path) -> None:
+    """Write the parts of a split.
 
     parts (Mapping[str, Sequence[Doc]]): From `split_docs`.
     folder (Path): Made if it is not there.
-    RAISES: BL109 (not writable), before any older part is touched.
+    source (Path): The file that was split.
+    RAISES: BL109 (not writable); BL209 where a part would overwrite the source, or where a
+        part of an older split, which shares records with the new ones, would stay.
     """
+    for name in PARTS:
+        path = folder / f"{name}.spacy"
+        try:
+            taken = path.exists() and (name not in parts or path.samefile(source))
+        except OSError as error:
+            raise BertLstmError("BL109", path=path, reason=error.strerror) from error
+        if taken:
+            raise BertLstmError("BL209", path=path)
     with ExitStack() as stack:
         for name, docs in parts.items():
             place = stack.enter_context(written_whole(folder / f"{name}.spacy"))
             place.write_bytes(_to_bytes(docs))
-        # A part that an older split left would share records with the new ones.
-        for name in set(PARTS) - set(parts):
-            (folder / f"{name}.spacy").unlink(missing_ok=True)
 
 
 def split_docs(

@@ -1031,6 +1031,29 @@ def test_split_leaves_no_part_of_an_older_split(tmp_path: Path) -> None:
     assert result.exit_code != 0 or len(every) == len(set(every))
 
 
+@pytest.mark.parametrize("name", ["train", "test"])
+def test_split_leaves_its_source_alone(name: str, tmp_path: Path) -> None:
+    docs = converted(tmp_path, many_notes(10)).rename(tmp_path / f"{name}.spacy")
+    before = snapshot(tmp_path)
+    assert_refused(run("split", docs, tmp_path, "--ratio", 85, 15, 0), "BL209", docs)
+    assert snapshot(tmp_path) == before
+
+
+def test_a_pipe_is_not_replaced_by_a_file(tmp_path: Path) -> None:
+    write_files(tmp_path / "in", GOOD)
+    os.mkfifo(tmp_path / "pipe")
+    assert_refused(run("convert", "i2b2", tmp_path / "in", tmp_path / "pipe"), "BL109", "pipe")
+    assert (tmp_path / "pipe").is_fifo()
+
+
+def test_a_link_is_followed(tmp_path: Path) -> None:
+    write_files(tmp_path / "in", GOOD)
+    (tmp_path / "link.spacy").symlink_to(tmp_path / "real.spacy")
+    assert_succeeded(run("convert", "i2b2", tmp_path / "in", tmp_path / "link.spacy"))
+    assert (tmp_path / "link.spacy").is_symlink()
+    assert len(list(read_docs(tmp_path / "real.spacy", Vocab()))) == 1
+
+
 def test_split_writes_all_parts_or_none(tmp_path: Path) -> None:
     docs = converted(tmp_path, many_notes(10))
     write_files(tmp_path / "out", {"test.spacy/in the way": ""})

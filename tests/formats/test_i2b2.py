@@ -362,11 +362,11 @@ def test_the_plain_record_in_full(tmp_path: Path) -> None:
         id="note",
         text=NOTE,
         concepts=(
-            Concept("T1", "problem", ((7, 17),), source=f"{tmp_path}/note.con:1"),
-            Concept("T2", "treatment", ((20, 27),), source=f"{tmp_path}/note.con:2"),
+            Concept("T1", "problem", ((7, 17),), source="note.con:1"),
+            Concept("T2", "treatment", ((20, 27),), source="note.con:2"),
         ),
-        assertions=(Assertion("T1", "present", source=f"{tmp_path}/note.ast:1"),),
-        relations=(Relation("TrAP", ("T2", "T1"), source=f"{tmp_path}/note.rel:1"),),
+        assertions=(Assertion("T1", "present", source="note.ast:1"),),
+        relations=(Relation("TrAP", ("T2", "T1"), source="note.rel:1"),),
         metadata={"format": "i2b2", "files": ".ast .con .rel"},
     )
     assert report.read == {"concept": 2, "assertion": 1, "relation": 1}
@@ -498,7 +498,7 @@ def test_a_concept_that_the_con_file_lacks_is_kept_and_noted(suffix: str, tmp_pa
     files = {"txt": NOTE, "con": PAIN, suffix: lines[suffix]}
     record, report = read_one(tmp_path, **files)
     assert reasons(report) == [("names a concept that the .con file lacks; kept", 1, False)]
-    assert record.concepts[1].source == f"{tmp_path}/note.{suffix}:1"
+    assert record.concepts[1].source == f"note.{suffix}:1"
     assert record.covered_text(record.concepts[1]) == "Aspirin"
     assert record.concepts[1].label == ("treatment" if suffix == "ast" else "")
     assert_written_back(record, **files)
@@ -653,8 +653,22 @@ def test_bytes_that_are_not_utf8(
     }
 
 
+@pytest.mark.parametrize("suffix", ["con", "ast", "rel"])
+def test_what_stands_in_a_labels_place_is_not_quoted(suffix: str, tmp_path: Path) -> None:
+    """A line whose text and label changed places must not carry the text into a report."""
+    swapped = {
+        "con": 'c="problem" 1:2 1:3||t="Mr. Zanzibar, born 1950"',
+        "ast": 'c="chest pain" 1:2 1:3||t="problem"||a="Mr. Zanzibar, born 1950"',
+        "rel": 'c="a" 2:0 2:0||r="Mr. Zanzibar, born 1950"||c="chest pain" 1:2 1:3',
+    }
+    _, report = read_one(tmp_path, txt=NOTE, **{"con": PAIN, suffix: swapped[suffix]})
+    (loss,) = report.lost
+    assert "of 23 characters" in loss.reason
+    assert "Zanzibar" not in str(report.to_dict())
+
+
 def test_a_file_that_vanished(tmp_path: Path) -> None:
-    files = RecordFiles("note", tmp_path / "note.txt", {})
+    files = RecordFiles("note", tmp_path / "note.txt", {}, tmp_path)
     with pytest.raises(BertLstmError) as raised:
         read_record(files, LossReport())
     assert raised.value.code == "BL108"

@@ -1,3 +1,4 @@
+import pickle
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -133,3 +134,47 @@ def test_two_processes_give_what_one_gives(trained: tuple[Language, list[Example
     texts = [eg.reference.text for eg in examples]
     docs = nlp.pipe(texts, n_process=2, batch_size=2)
     assert [entities(doc) for doc in docs] == [entities(eg.reference) for eg in examples]
+
+
+def test_pickling(trained: tuple[Language, list[Example]]) -> None:
+    """What processes that are not forked need: nlp.pipe(n_process=2) on macOS and Windows."""
+    nlp, examples = trained
+    again = pickle.loads(pickle.dumps(nlp))
+    assert [entities(again(eg.reference.text)) for eg in examples] == [
+        entities(eg.reference) for eg in examples
+    ]
+
+
+def test_no_entity_begins_or_ends_with_space(trained: tuple[Language, list[Example]]) -> None:
+    nlp, _ = trained
+    bias = nlp.get_pipe("ner").model.get_ref("output").get_param("b")
+    bias[0] = -100.0  # O is all but excluded
+    for text in (" ", "\n\n", "No pain .\n\n", " \n fever \n \n pain\n"):
+        doc = nlp(text)
+        assert all(ent.text == ent.text.strip() for ent in doc.ents), repr(text)
+        assert bool(doc.ents) is bool(text.strip())
+
+
+def test_an_entity_of_no_wanted_type_is_outside(
+    make_nlp: MakeNlp, make_examples: MakeExamples
+) -> None:
+    nlp = make_nlp()
+    examples = make_examples(nlp)
+    nlp.config["initialize"]["components"]["ner"] = {"labels": ["problem"]}
+    nlp.initialize(lambda: examples)
+    ner = nlp.get_pipe("ner")
+    assert ner.labels == ("problem",)
+    (aspirin,) = (eg for eg in examples if eg.reference.text == "She was given aspirin.")
+    allowed = ner._allowed_tags(aspirin)
+    assert allowed.sum() == len(aspirin.predicted)
+    assert allowed[:, 0].all()
+
+
+def test_another_number_of_tags_in_the_config_is_a_coded_error(
+    make_nlp: MakeNlp, make_examples: MakeExamples
+) -> None:
+    nlp = make_nlp(**{"components.ner.model.nO": 5})
+    examples = make_examples(nlp)
+    with pytest.raises(BertLstmError, match="BL308.*13 tags"):
+        nlp.initialize(lambda: examples)
+    make_nlp(**{"components.ner.model.nO": 13}).initialize(lambda: examples)
