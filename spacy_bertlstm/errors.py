@@ -21,6 +21,7 @@ MESSAGES = {
     "BL110": "{path}: exists and is not an empty folder. Choose another, or remove it.",
     "BL111": "record {record}: its name cannot be a file name. Rename the record.",
     "BL112": "record '{record}' comes twice. Rename one of the two, or export them apart.",
+    "BL113": "{path}: OUT and --report are one file. Give the report another name.",
     # BL2xx: Docs and DocBins
     "BL201": "{path}: not a DocBin ({reason}). Make one with 'python -m spacy bertlstm convert'.",
     "BL202": "{path}: no Doc in it has entities. Convert annotated records; "

@@ -10,6 +10,7 @@ import typer
 from tqdm import tqdm
 
 from spacy_bertlstm.cli.app import Format, app, errors_as_messages, print_report, write_report
+from spacy_bertlstm.errors import BertLstmError
 from spacy_bertlstm.formats.i2b2 import find_records, read_record
 from spacy_bertlstm.losses import LossReport
 from spacy_bertlstm.text.tokenizer import make_clinical_tokenizer
@@ -37,6 +38,8 @@ def convert(
     By default any lost annotation makes the conversion fail, and OUT is not written.
     """
     with errors_as_messages():
+        if report_path is not None and report_path.resolve() == output.resolve():
+            raise BertLstmError("BL113", path=output)
         report = LossReport()
         tokenizer = make_clinical_tokenizer()(spacy.blank("en"))
         files = find_records(input, require_annotations=require_annotations)

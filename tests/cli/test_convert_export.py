@@ -1046,6 +1046,13 @@ def test_a_pipe_is_not_replaced_by_a_file(tmp_path: Path) -> None:
     assert (tmp_path / "pipe").is_fifo()
 
 
+def test_the_report_does_not_take_the_place_of_the_docs(tmp_path: Path) -> None:
+    write_files(tmp_path / "in", GOOD)
+    out = tmp_path / "o.spacy"
+    assert_refused(run("convert", "i2b2", tmp_path / "in", out, "--report", out), "BL113", out)
+    assert not out.exists()
+
+
 def test_a_link_is_followed(tmp_path: Path) -> None:
     write_files(tmp_path / "in", GOOD)
     (tmp_path / "link.spacy").symlink_to(tmp_path / "real.spacy")
