@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from spacy.tokens import Doc, Span
 
 from spacy_bertlstm.errors import BertLstmError
+from spacy_bertlstm.tokens.runs import pack_runs
 
 SpanGetter = Callable[[Iterable[Doc]], list[list[Span]]]
 
@@ -33,16 +34,7 @@ class SentenceWindows:
             stops = [sentence.end for sentence in doc.sents]
         else:
             stops = [*range(self.window, len(doc), self.window), len(doc)]
-        windows = []
-        begin = end = 0
-        for stop in stops:
-            if stop - begin > self.window and end > begin:
-                windows.append(doc[begin:end])
-                begin = end
-            end = stop
-        if end > begin:
-            windows.append(doc[begin:end])
-        return windows
+        return [doc[begin:end] for begin, end in pack_runs(stops, self.window)]
 
 
 def make_sentence_windows(window: int) -> SpanGetter:

@@ -15,6 +15,7 @@ from spacy.vocab import Vocab
 from spacy_bertlstm.errors import BertLstmError
 from spacy_bertlstm.files import written_whole
 from spacy_bertlstm.tokens.extensions import register_extensions
+from spacy_bertlstm.tokens.runs import pack_runs
 
 # What spaCy, srsly and zlib raise on bytes that are no DocBin.
 _NOT_A_DOCBIN = (ValueError, KeyError, TypeError, IndexError, AttributeError, zlib.error)
@@ -95,15 +96,7 @@ def cut_doc(doc: Doc, max_words: int) -> list[Doc]:
         for token in doc
         if (token.is_sent_start or not known) and token.i and token.ent_iob_ != "I"
     ]
-    runs = []
-    begin = end = 0
-    for stop in [*starts, len(doc)]:
-        if stop - begin > max_words and end > begin:
-            runs.append((begin, end))
-            begin = end
-        end = stop
-    runs.append((begin, end))
-    return [doc[begin:end].as_doc() for begin, end in runs]
+    return [doc[begin:end].as_doc() for begin, end in pack_runs([*starts, len(doc)], max_words)]
 
 
 PARTS = ("train", "dev", "test")
