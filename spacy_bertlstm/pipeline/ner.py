@@ -1,6 +1,7 @@
 """Clinical named-entity recognition: a BiLSTM-CRF tagger that sets `doc.ents`."""
 
 from collections.abc import Callable, Iterable
+from functools import lru_cache
 from itertools import islice
 from typing import Any
 
@@ -162,7 +163,7 @@ class BertLstmNer(TrainablePipe):
             self._keep_off_space(doc, emissions)
             for doc, emissions in zip(full, scores.emissions, strict=True)
         ]
-        paths = iter(crf_decode(scores, self._legality))
+        paths = iter(crf_decode(scores, _legality(self.tags)))
         tags = self.tags
         return [
             [
@@ -233,7 +234,7 @@ class BertLstmNer(TrainablePipe):
             [scores.emissions[i] for i in full], scores.starts, scores.ends, scores.transitions
         )
         allowed = [self._allowed_tags(examples[i]) for i in full]
-        loss, gradient = crf_loss(ops, present, allowed, self._legality)
+        loss, gradient = crf_loss(ops, present, allowed, _legality(self.tags))
         if not numpy.isfinite(loss):
             raise BertLstmError("BL304", name=self.name)
         n_words = sum(len(eg.predicted) for eg in examples)
@@ -258,7 +259,7 @@ class BertLstmNer(TrainablePipe):
                 row[index.get(tag, 0)] = True
         return allowed
 
-    @property
-    def _legality(self) -> Legality:
-        tags = self.tags
-        return Legality(legal_starts(tags), legal_ends(tags), legal_transitions(tags))
+
+@lru_cache
+def _legality(tags: tuple[str, ...]) -> Legality:
+    return Legality(legal_starts(tags), legal_ends(tags), legal_transitions(tags))
