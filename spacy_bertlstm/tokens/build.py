@@ -176,7 +176,7 @@ def read_doc(doc: Doc, record_id: str) -> Document:
         concepts=tuple(concepts.values()),
         assertions=tuple(assertions),
         relations=tuple(relations),
-        annotated=doc.has_annotation("ENT_IOB"),
+        annotated=doc.has_annotation("ENT_IOB") or bool(relations),
     )
 
 

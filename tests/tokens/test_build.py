@@ -67,6 +67,14 @@ def test_nothing_found_is_not_nothing_known(annotated: bool) -> None:
     assert read_doc(doc, "1").annotated is annotated
 
 
+def test_relations_count_as_annotation_where_no_entity_does() -> None:
+    doc = TOKENIZER("Aspirin for pain .")
+    get_record(doc)
+    doc._.relations = [{"label": "TrAP", "head": [0, 7, "treatment"], "tail": [12, 16, "problem"]}]
+    record = read_doc(doc, "1")
+    assert record.annotated and len(record.concepts) == 2 and len(record.relations) == 1
+
+
 def test_a_doc_that_was_changed_no_longer_shows_its_record() -> None:
     for change in ("entities", "assertion", "relations"):
         doc = build_doc(RECORD, TOKENIZER, LossReport())
