@@ -34,16 +34,15 @@ MESSAGES = {
     "Give more Docs or fewer parts.",
     "BL206": "split ratio {ratio}: three shares are needed, none negative, such as 70 15 15.",
     "BL207": "{path}: record '{record}' carries no gold record. Export it with --source doc.",
+    "BL208": "the annotations that ride with a Doc are broken ({reason}). Convert the files anew.",
     "BL209": "{path}: stands in the way of the split, as its source or as a part of an older "
     "one. Choose another folder, or remove it.",
-    "BL208": "the annotations that ride with a Doc are broken ({reason}). Convert the files anew.",
     # BL3xx: models and pipelines
     "BL301": "component '{name}' has no labels. Train on Docs with entities, "
     "or give labels in [initialize.components.{name}.labels].",
     "BL302": "component '{name}': {label} cannot be a label. Give a string that is not empty.",
     "BL303": "component '{name}': adding label '{label}' after initialization is not possible. "
     "Give all labels at initialization.",
-    "BL308": "component '{name}': nO = {nO}, but its labels make {tags} tags. Leave nO = null.",
     "BL304": "component '{name}': the scores hold values that are not finite. "
     "Lower the learning rate or check the encoder's weights.",
     "BL305": "window of {window} tokens: it must be at least 1.",
@@ -51,6 +50,7 @@ MESSAGES = {
     "ones and text. Choose another encoder.",
     "BL307": "encoder {name}: cannot be loaded ({reason}). Run 'python -m spacy project run "
     "encoder', or give the path of a folder with config.json, tokenizer and weights.",
+    "BL308": "component '{name}': nO = {nO}, but its labels make {tags} tags. Leave nO = null.",
     # BL4xx: tags
     "BL401": "tag '{tag}' is no BILUO tag. Give tags of the form O, B-X, I-X, L-X or U-X.",
     # BL5xx: training

@@ -1,4 +1,4 @@
-"""BILUO tags: which may follow which, and spans to tags and back."""
+"""BILUO tags: which may follow which, and the spans that they mark."""
 
 from __future__ import annotations
 
@@ -50,24 +50,6 @@ def legal_transitions(tags: Sequence[str]) -> Bools2d:
             else:
                 legal[i, j] = next_prefix in "OBU"
     return legal
-
-
-def encode_spans(spans: Iterable[Span], length: int) -> list[str]:
-    """Tags of a text from its spans.
-
-    spans (Iterable[Span]): (start, end, label) in tokens, end exclusive, not overlapping.
-    length (int): The number of tokens.
-    RETURNS (list[str]): One tag a token.
-    """
-    tags = ["O"] * length
-    for start, end, label in spans:
-        if end - start == 1:
-            tags[start] = f"U-{label}"
-        else:
-            tags[start] = f"B-{label}"
-            tags[start + 1 : end - 1] = [f"I-{label}"] * (end - start - 2)
-            tags[end - 1] = f"L-{label}"
-    return tags
 
 
 def decode_tags(tags: Sequence[str]) -> list[Span]:
