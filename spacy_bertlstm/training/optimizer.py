@@ -1,71 +1,170 @@
-"""Adam with one learning rate for the encoder and one for everything above it."""
+"""AdamW over all parameters at once: a rate for each part, and one gradient norm for all.
 
+Sources: Kingma, Ba, "Adam", ICLR 2015; Loshchilov, Hutter, "Decoupled weight decay
+regularization", ICLR 2019; layer-wise decay: Howard, Ruder, ACL 2018.
+"""
+
+import re
 from collections.abc import Generator, Iterable
 from typing import Any
 
 from thinc.api import Optimizer
+from thinc.backends import get_array_ops
 from thinc.types import FloatsXd
 
+KeyT = tuple[int, str]
 
-class EncoderRateAdam(Optimizer):
-    """Adam whose rate is scaled for the parameters of a Hugging Face encoder.
+# Of tag_succession: the scores of the first tag, of the last, and of each transition.
+_CRF_PARAMETERS = {"starts", "ends", "transitions"}
+# "encoder.layer.3.attention.self.query.weight", "layers.3.fc1.weight"
+_LAYER = re.compile(r"(?:^|\.)layers?\.(\d+)\.")
+_EMBEDDINGS = re.compile(r"embeddings?\.")
 
-    These carry torch's dotted names ("encoder.layer.0.attention.self.query.weight");
-    thinc's parameters and the BiLSTM's have no dot in theirs.
 
-    encoder_scale (float): What the learning rate is multiplied by for the encoder.
+class PartwiseAdam(Optimizer):
+    """AdamW that gathers the gradients of a step and applies them together.
+
+    thinc hands over one parameter after the other, so that a norm over all of them is not
+    known before the last. `step_schedules` ends a step, as `spacy train` calls it after each.
+    Callers of `nlp.update(sgd=...)` do not; for them a step ends as soon as all parameters of
+    the last one are there again, and only their very first step comes one update late.
+
+    encoder_scale (float): What the rate is multiplied by for the encoder.
+    crf_scale (float): The same for the scores of tags following each other.
+    layer_decay (float): What the rate is multiplied by from each encoder layer to the one below.
     """
 
-    __slots__ = ["encoder_scale"]
+    __slots__ = ["encoder_scale", "crf_scale", "layer_decay", "_pending", "_last_step"]
 
-    def __init__(self, learn_rate: Any, *, encoder_scale: float, **settings: Any) -> None:
+    def __init__(
+        self,
+        learn_rate: Any,
+        *,
+        encoder_scale: float,
+        crf_scale: float,
+        layer_decay: float,
+        **settings: Any,
+    ) -> None:
+        # Averages would cover thinc's parameters only, and tear head and encoder apart.
         super().__init__(learn_rate, use_averages=False, **settings)
         self.encoder_scale = encoder_scale
+        self.crf_scale = crf_scale
+        self.layer_decay = layer_decay
+        self._pending: dict[KeyT, tuple[Any, Any]] = {}
+        self._last_step: set[KeyT] | None = None
 
     def __call__(
-        self,
-        key: tuple[int, str],
-        weights: FloatsXd,
-        gradient: FloatsXd,
-        *,
-        lr_scale: float = 1.0,
+        self, key: KeyT, weights: FloatsXd, gradient: FloatsXd, *, lr_scale: float = 1.0
     ) -> tuple[FloatsXd, FloatsXd]:
-        if is_encoder_parameter(key[1]):
-            lr_scale *= self.encoder_scale
-        return super().__call__(key, weights, gradient, lr_scale=lr_scale)
+        if not gradient.size:
+            return weights, gradient
+        if key in self._pending:
+            self._last_step = set(self._pending)
+            self._apply()
+        self._pending[key] = (weights, gradient * lr_scale)
+        gradient *= 0
+        if self._pending.keys() == self._last_step:
+            self._apply()
+        return weights, gradient
+
+    def step_schedules(self) -> None:
+        """Apply the gathered gradients, then go on to the next learning rate."""
+        self._apply()
+        super().step_schedules()
+
+    def _apply(self) -> None:
+        """Change the weights where they are: their owners hold the same arrays."""
+        shrink = self._clip_factor()
+        scales = self._rate_scales([name for _, name in self._pending])
+        for key, (weights, gradient) in self._pending.items():
+            # A parameter that nothing uses is left alone, by the decay too.
+            if key not in self.mom1 and not gradient.any():
+                continue
+            self.nr_update[key] += 1
+            gradient *= shrink
+            scale = scales[key[1]]
+            # Biases and normalization weights are vectors, and do not decay.
+            if weights.ndim > 1:
+                weights *= 1.0 - self.learn_rate * scale * self.L2
+            ops = get_array_ops(weights)
+            updated, _ = self._adam(ops, weights, gradient, scale, key, self.nr_update[key])
+            if updated is not weights:
+                weights[...] = updated
+        self._pending.clear()
+
+    def _clip_factor(self) -> float:
+        if not self.grad_clip:
+            return 1.0
+        gradients = [gradient for _, gradient in self._pending.values()]
+        # One number leaves the GPU, not one a parameter.
+        norm = float(sum((gradient**2).sum(dtype="float64") for gradient in gradients)) ** 0.5
+        return min(1.0, self.grad_clip / norm) if norm else 1.0
+
+    def _rate_scales(self, names: Iterable[str]) -> dict[str, float]:
+        """What the learning rate is multiplied by for parameters of some names."""
+        heights = {name: encoder_height(name) for name in names if is_encoder_parameter(name)}
+        top = max((height for height in heights.values() if height is not None), default=0)
+        scales = {}
+        for name in names:
+            if name in heights:
+                height = heights[name]
+                below_top = 0 if height is None else top - height
+                scales[name] = self.encoder_scale * self.layer_decay**below_top
+            else:
+                scales[name] = self.crf_scale if name in _CRF_PARAMETERS else 1.0
+        return scales
 
 
 def is_encoder_parameter(name: str) -> bool:
-    """Whether a parameter's name is that of a Hugging Face module's."""
+    """Whether a parameter's name is that of a Hugging Face module's.
+
+    These carry torch's dotted names ("encoder.layer.0.attention.self.query.weight"); thinc's
+    parameters and the BiLSTM's have no dot in theirs.
+    """
     return "." in name
+
+
+def encoder_height(name: str) -> int | None:
+    """How high in its encoder a parameter stands: 0 the embeddings, 1 the first layer.
+
+    name (str): A parameter's, in torch's form.
+    RETURNS (int | None): None above all layers.
+    """
+    layer = _LAYER.search(name)
+    if layer:
+        return int(layer[1]) + 1
+    return 0 if _EMBEDDINGS.search(name) else None
 
 
 def make_adam(
     learn_rate: float | Iterable[float] | Generator[float, None, None] = 1e-3,
     encoder_scale: float = 0.02,
+    crf_scale: float = 1.0,
+    layer_decay: float = 1.0,
     beta1: float = 0.9,
     beta2: float = 0.999,
     eps: float = 1e-8,
     L2: float = 0.0,
-    L2_is_weight_decay: bool = True,
     grad_clip: float = 1.0,
 ) -> Optimizer:
-    """Adam with a rate per part, and without averages, which thinc keeps for a part only.
+    """AdamW with a rate per part, clipping by the norm of all gradients, and no averages.
 
     learn_rate (float | Iterable[float]): Of the BiLSTM and the heads; a schedule may give it.
     encoder_scale (float): The encoder's share of it; the paper's 2e-5 and 1e-3 are 0.02.
+    crf_scale (float): The same for the scores of tags following each other.
+    layer_decay (float): From each layer of the encoder to the one below; 1.0 is none.
     beta1, beta2, eps (float): Adam's own.
-    L2 (float): Weight decay, by default decoupled.
-    L2_is_weight_decay (bool): Whether the decay is decoupled (AdamW).
-    grad_clip (float): The largest norm of one parameter's gradient.
+    L2 (float): Decoupled weight decay, of matrices only; 0.0 is plain Adam.
+    grad_clip (float): The largest norm of all gradients together; 0.0 is no limit.
     """
-    return EncoderRateAdam(
+    return PartwiseAdam(
         learn_rate,
         encoder_scale=encoder_scale,
+        crf_scale=crf_scale,
+        layer_decay=layer_decay,
         beta1=beta1,
         beta2=beta2,
         eps=eps,
         L2=L2,
-        L2_is_weight_decay=L2_is_weight_decay,
         grad_clip=grad_clip,
     )
