@@ -1,0 +1,112 @@
+"""Intervals and paired tests for precision, recall and F1, with the document as the unit.
+
+Sources: Efron, Tibshirani, "An Introduction to the Bootstrap", 1993 (percentile intervals);
+Noreen, "Computer-Intensive Methods for Testing Hypotheses", 1989 (approximate randomization).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy
+
+Ints2d = numpy.ndarray
+Floats2d = numpy.ndarray
+
+
+@dataclass(frozen=True)
+class Interval:
+    """An estimate between the bounds of its interval."""
+
+    estimate: float
+    low: float
+    high: float
+
+
+def count_matches(gold: Iterable[Hashable], predicted: Iterable[Hashable]) -> tuple[int, int, int]:
+    """Count what was found, wrongly found and missed in one document.
+
+    gold (Iterable[Hashable]): Annotations such as (start, end, label).
+    predicted (Iterable[Hashable]): The same of a system.
+    RETURNS (tuple[int, int, int]): True positives, false positives, false negatives.
+    """
+    gold, predicted = set(gold), set(predicted)
+    found = len(gold & predicted)
+    return found, len(predicted) - found, len(gold) - found
+
+
+def bootstrap_intervals(
+    counts: Sequence[Sequence[int]], *, samples: int = 1000, level: float = 0.95, seed: int = 0
+) -> dict[str, Interval]:
+    """Percentile intervals of micro-averaged precision, recall and F1 over documents.
+
+    counts (Sequence[Sequence[int]]): True positives, false positives and false negatives of
+        each document, shape (n_documents, 3).
+    samples (int): How often as many documents are drawn, with replacement.
+    level (float): The share of samples inside the interval.
+    seed (int): Of the draws.
+    RETURNS (dict[str, Interval]): Under "p", "r" and "f", between 0 and 1.
+    """
+    table = _as_table(counts)
+    rng = numpy.random.default_rng(seed)
+    # How often each document is drawn in each sample, (samples, n_documents)
+    draws = rng.multinomial(len(table), [1 / len(table)] * len(table), size=samples)
+    estimates = _prf(table.sum(axis=0)[None])[0]
+    tail = (1 - level) / 2
+    low, high = numpy.quantile(_prf(draws @ table), [tail, 1 - tail], axis=0)
+    return {
+        key: Interval(float(estimates[i]), float(low[i]), float(high[i]))
+        for i, key in enumerate("prf")
+    }
+
+
+def randomization_test(
+    counts_a: Sequence[Sequence[int]],
+    counts_b: Sequence[Sequence[int]],
+    *,
+    samples: int = 10_000,
+    seed: int = 0,
+) -> float:
+    """How likely two equally good systems differ in micro F1 by as much as these two, or more.
+
+    counts_a, counts_b (Sequence[Sequence[int]]): As for `bootstrap_intervals`, of two systems
+        on the same documents in the same order.
+    samples (int): How often the systems' outputs on random documents are exchanged.
+    seed (int): Of the exchanges.
+    RETURNS (float): The two-sided p-value.
+    """
+    a, b = _as_table(counts_a), _as_table(counts_b)
+    observed = abs(_f1_difference(a.sum(axis=0)[None], b.sum(axis=0)[None])[0])
+    rng = numpy.random.default_rng(seed)
+    keep = rng.integers(2, size=(samples, len(a)))
+    differences = _f1_difference(keep @ a + (1 - keep) @ b, keep @ b + (1 - keep) @ a)
+    # A difference equal to the observed one counts, whatever the rounding.
+    as_large = int((abs(differences) >= observed - 1e-12).sum())
+    return (as_large + 1) / (samples + 1)
+
+
+def _as_table(counts: Sequence[Sequence[int]]) -> Ints2d:
+    return numpy.asarray(counts, dtype="int64").reshape(-1, 3)
+
+
+def _prf(counts: Ints2d) -> Floats2d:
+    """Precision, recall and F1 of each row of counts; 0 where there is nothing to count."""
+    tp, fp, fn = counts.T
+    return numpy.stack(
+        [
+            _divide(tp, tp + fp),
+            _divide(tp, tp + fn),
+            _divide(2 * tp, 2 * tp + fp + fn),
+        ],
+        axis=1,
+    )
+
+
+def _divide(part: numpy.ndarray, whole: numpy.ndarray) -> numpy.ndarray:
+    return part / numpy.maximum(whole, 1)
+
+
+def _f1_difference(a: Ints2d, b: Ints2d) -> numpy.ndarray:
+    difference: numpy.ndarray = _prf(a)[:, 2] - _prf(b)[:, 2]
+    return difference
