@@ -1,0 +1,61 @@
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import spacy
+from spacy.cli._util import app as spacy_app
+from spacy.language import Language
+from spacy.training import Example
+from typer.testing import CliRunner, Result
+
+import spacy_bertlstm.cli  # noqa: F401 - registers the command
+from spacy_bertlstm.tokens.corpus import make_corpus_reader
+
+
+def evaluate(*arguments: object) -> Result:
+    return CliRunner().invoke(spacy_app, ["bertlstm", "evaluate", *map(str, arguments)])
+
+
+@pytest.fixture
+def pipeline(
+    tmp_path: Path,
+    make_nlp: Callable[..., Language],
+    make_examples: Callable[[Language], list[Example]],
+) -> Path:
+    """A pipeline that has learned a little, on disk."""
+    nlp = make_nlp()
+    examples = make_examples(nlp)
+    optimizer = nlp.initialize(lambda: examples)
+    for _ in range(5):
+        nlp.update(examples, sgd=False, annotates=["sentences"])
+        for name in ("transformer", "ner"):
+            nlp.get_pipe(name).finish_update(optimizer)
+        optimizer.step_schedules()
+    nlp.to_disk(tmp_path / "model")
+    return tmp_path / "model"
+
+
+def test_the_scores_are_spacys_and_stand_in_their_intervals(
+    pipeline: Path, tmp_path: Path, write_corpus: Callable[[Path], Path]
+) -> None:
+    corpus, output = write_corpus(tmp_path / "dev.spacy"), tmp_path / "out" / "scores.json"
+    result = evaluate(pipeline, corpus, "--output", output, "--bootstrap", "200")
+    assert result.exit_code == 0, result.output
+    scores = json.loads(output.read_text(encoding="utf-8"))
+    nlp = spacy.load(pipeline)
+    expected = nlp.evaluate(list(make_corpus_reader(corpus)(nlp)))
+    for key in ("ents_p", "ents_r", "ents_f"):
+        assert scores[key] == pytest.approx(expected[key])
+        low, high = scores["intervals"][key]
+        assert low <= scores[key] <= high
+    assert scores["ents_per_type"].keys() == expected["ents_per_type"].keys()
+    last = result.output.splitlines()[-1]
+    assert last.startswith("all") and f"{100 * expected['ents_f']:.2f} (" in last
+    assert "aspirin" not in result.output + output.read_text(encoding="utf-8")
+
+
+def test_a_file_that_is_not_there_is_named(pipeline: Path, tmp_path: Path) -> None:
+    result = evaluate(pipeline, tmp_path / "no.spacy")
+    assert result.exit_code == 1
+    assert "BL101" in result.output and "no.spacy" in result.output
