@@ -51,6 +51,16 @@ MESSAGES = {
     "BL307": "encoder {name}: cannot be loaded ({reason}). Run 'python -m spacy project run "
     "encoder', or give the path of a folder with config.json, tokenizer and weights.",
     "BL308": "component '{name}': nO = {nO}, but its labels make {tags} tags. Leave nO = null.",
+    "BL320": "max_pieces = {max_pieces}: it must be at least {least}.",
+    "BL321": "encoder {name}: its tokenizer gives no character offsets. Give an encoder with a "
+    "tokenizer.json, and do not set use_fast = false.",
+    "BL322": "component '{name}' listens to '{upstream}', which gave it no vectors. Put it "
+    "before '{name}', enabled, or replace the listeners with nlp.replace_listeners.",
+    "BL323": "component '{name}' was trained on vectors of width {expected}, but '{upstream}' "
+    "gives {width}. Source the '{upstream}' that it was trained with, or replace its "
+    "listeners with nlp.replace_listeners before sourcing it.",
+    "BL324": "a BiLSTM of hidden_width = {hidden_width} and depth = {depth}: both must be at "
+    "least 1. For the encoder alone, put its listener in the place of the BiLSTM.",
     # BL4xx: tags
     "BL401": "tag '{tag}' is no BILUO tag. Give tags of the form O, B-X, I-X, L-X or U-X.",
     # BL5xx: training

@@ -78,13 +78,18 @@ def forward(model: Model[InT, OutT], Xs: InT, is_train: bool) -> tuple[OutT, Cal
 
 def init(model: Model[InT, OutT], X: InT | None = None, Y: OutT | None = None) -> None:
     if X is not None:
-        model.set_dim("nI", get_width(X))
+        model.set_dim("nI", first_width(X))
     lstm = _torch_lstm(
         model.get_dim("nI"), model.get_dim("nO") // 2, model.attrs["depth"], device="cpu"
     )
     for name, weight in lstm.named_parameters():
         values = model.ops.xp.asarray(weight.detach().numpy())
         model.set_param(name, cast(Floats2d, values))
+
+
+def first_width(Xs: InT) -> int:
+    """The width of sequences, of which an empty one may not know it."""
+    return get_width(next((X for X in Xs if len(X)), Xs[0]))
 
 
 def _run(

@@ -15,6 +15,7 @@ from spacy.vocab import Vocab
 from thinc.api import Config, Model, Optimizer, set_dropout_rate
 from thinc.types import Floats2d
 
+from spacy_bertlstm.encoder.upstream import require_upstream
 from spacy_bertlstm.errors import BertLstmError
 from spacy_bertlstm.heads.crf import IMPOSSIBLE, CrfScores, Legality, crf_decode, crf_loss
 from spacy_bertlstm.tags import (
@@ -146,6 +147,7 @@ class BertLstmNer(TrainablePipe):
             if nO != len(self.tags):
                 raise BertLstmError("BL308", name=self.name, nO=nO, tags=len(self.tags))
             layer.set_dim("nO", nO)
+        require_upstream(self.model, [], self.name)
         sample = [eg.reference for eg in islice(get_examples(), 10) if len(eg.reference)]
         self.model.initialize(X=sample)
 
@@ -158,6 +160,7 @@ class BertLstmNer(TrainablePipe):
         full = [doc for doc in docs if len(doc)]
         if not full:
             return [[] for _ in docs]
+        require_upstream(self.model, full, self.name)
         scores = self.model.predict(full)
         scores.emissions = [
             self._keep_off_space(doc, emissions)

@@ -1,0 +1,164 @@
+"""The encoder under a budget of memory: never more than so many padded word pieces at once."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, cast
+
+import numpy
+import torch
+from spacy_transformers.data_classes import HFObjects
+from spacy_transformers.layers.hf_shim import HFShim
+from thinc.api import Model
+from torch import Tensor
+from torch.utils.checkpoint import checkpoint
+
+from spacy_bertlstm.encoder.pieces import Pieces
+
+
+@dataclass(frozen=True)
+class SubBatch:
+    """Runs that go through the encoder together, padded to the longest.
+
+    rows (Tensor): Where their pieces stand in the batch, (n_pieces,).
+    inputs (tuple[Tensor, Tensor, Tensor | None]): The ids of the pieces, the mask that tells
+        them from padding, and their segments for an encoder that wants them; each
+        (n_runs, longest).
+    """
+
+    rows: Tensor
+    inputs: tuple[Tensor, Tensor, Tensor | None]
+
+
+class BudgetShim(HFShim):
+    """The holder of a Hugging Face encoder, which runs it on one sub-batch after another.
+
+    hf_model (HFObjects): The encoder and its tokenizer.
+    max_pieces (int): The most padded word pieces of a sub-batch.
+    mixed_precision (bool): As in spacy-transformers.
+    grad_scaler_config (dict): As in spacy-transformers.
+    """
+
+    def __init__(
+        self,
+        hf_model: HFObjects,
+        *,
+        max_pieces: int,
+        mixed_precision: bool,
+        grad_scaler_config: dict[str, Any],
+    ) -> None:
+        super().__init__(
+            hf_model, mixed_precision=mixed_precision, grad_scaler_config=grad_scaler_config
+        )
+        self.max_pieces = max_pieces
+
+    @property
+    def padding(self) -> int:
+        """The number of the piece that fills up shorter runs."""
+        return self._hfmodel.tokenizer.pad_token_id or 0
+
+    def encode(self, batches: Sequence[SubBatch]) -> list[Tensor]:
+        """Give the vectors of the pieces of each sub-batch, (n_pieces, width)."""
+        self._model.eval()
+        with torch.no_grad(), self._autocast():
+            outputs = [self._run(*batch.inputs) for batch in batches]
+        self._model.train()
+        return outputs
+
+    def begin_encode(
+        self, batches: Sequence[SubBatch]
+    ) -> tuple[list[Tensor], Callable[[Sequence[Tensor]], None]]:
+        """As `encode`, in training, with a callback that adds up the encoder's gradients.
+
+        Where there are several sub-batches, the activations inside the encoder are let go and
+        computed again, with the same dropout, when the callback comes to their sub-batch.
+        """
+        self._model.train()
+        with self._autocast():
+            if len(batches) == 1:
+                outputs = [self._run(*batches[0].inputs)]
+            else:
+                outputs = [
+                    cast(Tensor, checkpoint(self._run, *batch.inputs, use_reentrant=False))
+                    for batch in batches
+                ]
+
+        def backprop(gradients: Sequence[Tensor]) -> None:
+            scaled = self._grad_scaler.scale(list(gradients), inplace=True)
+            for output, gradient in zip(outputs, scaled, strict=True):
+                torch.autograd.backward(output, gradient)
+            self._grad_scaler.unscale(
+                [weight.grad for weight in self._model.parameters() if weight.grad is not None]
+            )
+
+        return [output.detach() for output in outputs], backprop
+
+    def _run(self, ids: Tensor, mask: Tensor, type_ids: Tensor | None) -> Tensor:
+        inputs = {"input_ids": ids, "attention_mask": mask}
+        if type_ids is not None:
+            inputs["token_type_ids"] = type_ids
+        hidden: Tensor = self._model(**inputs).last_hidden_state
+        # (n_runs, longest, width) -> (n_pieces, width)
+        return hidden[mask.bool()].float()
+
+    def _autocast(self) -> torch.autocast:
+        return torch.autocast("cuda", enabled=self._mixed_precision)
+
+
+def budgeted_encoder(shim: BudgetShim) -> Model[Pieces, Tensor]:
+    """A layer from word pieces to one vector a piece."""
+    return Model("hf-pytorch", forward, shims=[shim], dims={"nI": None, "nO": None})
+
+
+def forward(
+    model: Model[Pieces, Tensor], pieces: Pieces, is_train: bool
+) -> tuple[Tensor, Callable[[Tensor], list]]:
+    shim = cast(BudgetShim, model.shims[0])
+    batches = [
+        _pad(pieces, runs, shim.padding, shim.device)
+        for runs in group_runs(pieces.lengths.tolist(), shim.max_pieces)
+    ]
+    if is_train:
+        outputs, backprop_batches = shim.begin_encode(batches)
+    else:
+        outputs, backprop_batches = shim.encode(batches), lambda gradients: None
+    # From the sub-batches' order back to the given one, (n_pieces, width).
+    Y = torch.cat(outputs)[torch.argsort(torch.cat([batch.rows for batch in batches]))]
+
+    def backprop(dY: Tensor) -> list:
+        backprop_batches([dY[batch.rows] for batch in batches])
+        return []
+
+    return Y, backprop
+
+
+def group_runs(lengths: Sequence[int], most: int) -> list[list[int]]:
+    """Group runs so that each group, padded to its longest, holds no more than so many pieces.
+
+    RETURNS (list[list[int]]): Indices, the longest first, so that padding is short.
+    """
+    groups: list[list[int]] = []
+    for i in sorted(range(len(lengths)), key=lambda i: -lengths[i]):
+        if groups and lengths[groups[-1][0]] * (len(groups[-1]) + 1) <= most:
+            groups[-1].append(i)
+        else:
+            groups.append([i])
+    return groups
+
+
+def _pad(pieces: Pieces, runs: list[int], padding: int, device: torch.device) -> SubBatch:
+    ends = numpy.cumsum(pieces.lengths)
+    lengths = pieces.lengths[runs]
+    rows = numpy.concatenate([numpy.arange(ends[i] - pieces.lengths[i], ends[i]) for i in runs])
+    inside = numpy.arange(lengths.max()) < lengths[:, None]  # (n_runs, longest)
+
+    def spread(values: numpy.ndarray, padding: int) -> Tensor:
+        padded = numpy.full(inside.shape, padding, dtype="int64")
+        padded[inside] = values[rows]
+        return torch.from_numpy(padded).to(device)
+
+    mask = torch.from_numpy(inside.astype("int64")).to(device)
+    type_ids = None if pieces.type_ids is None else spread(pieces.type_ids, 0)
+    return SubBatch(
+        rows=torch.from_numpy(rows).to(device),
+        inputs=(spread(pieces.ids, padding), mask, type_ids),
+    )

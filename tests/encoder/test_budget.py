@@ -1,0 +1,189 @@
+"""The encoder works on no more padded word pieces than it may, and nothing else changes."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy
+import pytest
+import spacy
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from spacy.tokens import Doc
+from spacy_transformers.data_classes import FullTransformerBatch
+from transformers.utils import ModelOutput
+
+from spacy_bertlstm.encoder import budget
+from spacy_bertlstm.encoder.budget import group_runs
+from spacy_bertlstm.encoder.transformer import TransformerModel, build_transformer_model
+from spacy_bertlstm.encoder.windows import make_sentence_windows
+
+NLP = spacy.blank("en")
+# Windows of 8 to 3 pieces and special ones.
+TEXTS = ["pain fever chest ray was given", "no pain", "", "x", "the patient has fever " * 4]
+MANY = 8192
+FEW = 20
+
+Build = Callable[..., TransformerModel]
+
+
+@pytest.fixture
+def build(tiny_bert: Path) -> Build:
+    """The same weights, with another budget or dropout."""
+
+    def make(max_pieces: int, dropout: float = 0.0) -> TransformerModel:
+        rates = {"hidden_dropout_prob": dropout, "attention_probs_dropout_prob": dropout}
+        model = build_transformer_model(
+            str(tiny_bert),
+            make_sentence_windows(6),
+            transformer_config=rates,
+            max_pieces=max_pieces,
+        )
+        model.initialize()
+        return model
+
+    return make
+
+
+def make_docs() -> list[Doc]:
+    return [NLP.make_doc(text) for text in TEXTS]
+
+
+def record_calls(model: TransformerModel) -> list[int]:
+    """The padded word pieces of each call of the encoder."""
+    calls: list[int] = []
+    model.transformer.register_forward_pre_hook(
+        lambda module, args, kwargs: calls.append(kwargs["input_ids"].numel()), with_kwargs=True
+    )
+    return calls
+
+
+def vectors(batch: FullTransformerBatch) -> numpy.ndarray:
+    return batch.model_output["last_hidden_state"].detach().numpy()
+
+
+def train(model: TransformerModel) -> tuple[numpy.ndarray, dict[str, numpy.ndarray]]:
+    """The output, and the gradients of the weights for a random gradient of the output."""
+    batch, backprop = model.begin_update(make_docs())
+    Y = vectors(batch)
+    dY = numpy.random.default_rng(1).normal(size=Y.shape).astype("f")
+    batch.model_output = ModelOutput(last_hidden_state=torch.tensor(dY))
+    backprop(batch)
+    gradients = {
+        name: weight.grad.numpy().copy()
+        for name, weight in model.transformer.named_parameters()
+        if weight.grad is not None
+    }
+    return Y, gradients
+
+
+@given(lengths=st.lists(st.integers(1, 30), min_size=1, max_size=20), most=st.integers(30, 100))
+def test_groups_hold_each_run_once_and_keep_to_the_budget(lengths: list[int], most: int) -> None:
+    groups = group_runs(lengths, most)
+    assert sorted(i for group in groups for i in group) == list(range(len(lengths)))
+    assert all(max(lengths[i] for i in group) * len(group) <= most for group in groups)
+    if max(lengths) * len(lengths) <= most:
+        assert len(groups) == 1
+
+
+def test_prediction_in_sub_batches_gives_the_same(build: Build) -> None:
+    small, large = build(FEW), build(MANY)
+    calls, one_call = record_calls(small), record_calls(large)
+    in_parts, at_once = vectors(small.predict(make_docs())), vectors(large.predict(make_docs()))
+    assert len(one_call) == 1
+    assert len(calls) > 2
+    assert max(calls) <= FEW
+    numpy.testing.assert_allclose(in_parts, at_once, atol=1e-5)
+
+
+def test_training_in_sub_batches_gives_the_same_gradients(build: Build) -> None:
+    small, large = build(FEW), build(MANY)
+    calls, one_call = record_calls(small), record_calls(large)
+    Y_parts, in_parts = train(small)
+    Y_whole, at_once = train(large)
+    assert len(one_call) == 1  # nothing is computed twice where there is no need
+    assert max(calls) <= FEW
+    assert calls[: len(calls) // 2] == calls[len(calls) // 2 :]  # forward, and again
+    numpy.testing.assert_allclose(Y_parts, Y_whole, atol=1e-5)
+    assert in_parts.keys() == at_once.keys()
+    assert len(at_once) > 30
+    for name, gradient in at_once.items():
+        numpy.testing.assert_allclose(in_parts[name], gradient, atol=1e-4, err_msg=name)
+        assert gradient.any() or name.endswith("key.bias"), name
+
+
+def test_no_activation_is_kept_between_forward_and_backward(build: Build) -> None:
+    saved: list[torch.Tensor] = []
+
+    def save(tensor: torch.Tensor) -> torch.Tensor:
+        saved.append(tensor)
+        return tensor
+
+    def train_forward(model: TransformerModel) -> int:
+        saved.clear()
+        with torch.autograd.graph.saved_tensors_hooks(save, lambda tensor: tensor):
+            model.begin_update(make_docs())
+        return sum(tensor.is_floating_point() for tensor in saved)
+
+    assert train_forward(build(MANY)) > 50
+    # The word pieces alone, which are integers.
+    assert train_forward(build(FEW)) == 0
+    assert saved
+
+
+def test_each_sub_batch_is_computed_again_with_the_same_dropout(
+    build: Build, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Gradients equal those of a run that keeps everything."""
+    outputs: list[numpy.ndarray] = []
+    model = build(FEW, dropout=0.5)
+    model.transformer.encoder.layer[1].attention.register_forward_hook(
+        lambda module, inputs, output: outputs.append(output[0].detach().numpy().copy())
+    )
+    torch.manual_seed(3)
+    Y, again = train(model)
+    random_after = torch.get_rng_state()
+    half = len(outputs) // 2
+    assert half > 2
+    for first, second in zip(outputs[:half], outputs[half:], strict=True):
+        numpy.testing.assert_array_equal(first, second)
+
+    monkeypatch.setattr(budget, "checkpoint", lambda run, *inputs, use_reentrant: run(*inputs))
+    torch.manual_seed(3)
+    Y_kept, kept = train(build(FEW, dropout=0.5))
+    numpy.testing.assert_array_equal(Y, Y_kept)
+    for name, gradient in kept.items():
+        numpy.testing.assert_array_equal(again[name], gradient, err_msg=name)
+    # The second computation takes nothing from the stream of random numbers.
+    assert torch.equal(random_after, torch.get_rng_state())
+
+    torch.manual_seed(4)
+    assert not numpy.array_equal(train(build(FEW, dropout=0.5))[0], Y)
+
+
+def test_gradients_add_up_over_batches(build: Build) -> None:
+    model = build(FEW)
+    _, once = train(model)
+    _, twice = train(model)
+    for name, gradient in once.items():
+        numpy.testing.assert_allclose(twice[name], 2 * gradient, atol=1e-4, err_msg=name)
+
+
+@pytest.mark.gpu
+def test_sub_batches_on_a_gpu(build: Build) -> None:
+    from thinc.api import use_ops
+
+    with use_ops("cupy"):
+        model = build(FEW, dropout=0.5)
+        outputs: list[torch.Tensor] = []
+        model.transformer.encoder.layer[1].attention.register_forward_hook(
+            lambda module, inputs, output: outputs.append(output[0].detach().clone())
+        )
+        batch, backprop = model.begin_update(make_docs())
+        Y = batch.model_output["last_hidden_state"]
+        batch.model_output = ModelOutput(last_hidden_state=torch.ones_like(Y))
+        backprop(batch)
+        half = len(outputs) // 2
+        assert half > 2
+        for first, second in zip(outputs[:half], outputs[half:], strict=True):
+            assert torch.equal(first, second)
