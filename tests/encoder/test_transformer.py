@@ -1,13 +1,23 @@
+import copy
+import pickle
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy
 import pytest
 import spacy
+import torch
 from spacy.language import Language
-from thinc.api import Model
+from spacy.tokens import Doc
+from spacy.vocab import Vocab
+from thinc.api import Model, reduce_mean
 
-from spacy_bertlstm.encoder.transformer import build_transformer_model, count_positions
+from spacy_bertlstm.encoder.transformer import (
+    TransformerModel,
+    build_transformer_model,
+    build_transformer_tok2vec,
+    count_positions,
+)
 from spacy_bertlstm.encoder.windows import make_sentence_windows
 from spacy_bertlstm.errors import BertLstmError
 
@@ -27,10 +37,15 @@ def test_windows_that_the_encoder_cannot_take_are_halved(model: Model) -> None:
     for token in doc[1:]:
         token.is_sent_start = False
     assert count_positions(model) == 30
+    longest: list[int] = []
+    model.transformer.register_forward_pre_hook(
+        lambda module, args, kwargs: longest.append(kwargs["input_ids"].shape[1]),
+        with_kwargs=True,
+    )
     output = model.predict([doc])
     (spans,) = output.spans
     assert [token.i for span in spans for token in span] == list(range(200))
-    assert output.wordpieces.input_ids.shape[1] <= 32
+    assert 16 < max(longest) <= 32
     (data,) = output.doc_data
     assert (data.align.lengths > 0).all()
 
@@ -56,6 +71,96 @@ def test_an_encoder_without_room_is_a_coded_error(model: Model) -> None:
     model.tokenizer.model_max_length = 2
     with pytest.raises(BertLstmError, match="BL306"):
         count_positions(model)
+
+
+def test_a_slow_tokenizer_is_a_coded_error(tiny_bert: Path) -> None:
+    model = build_transformer_model(
+        str(tiny_bert), make_sentence_windows(9), tokenizer_config={"use_fast": False}
+    )
+    with pytest.raises(BertLstmError, match="BL321.*use_fast"):
+        model.initialize()
+
+
+def test_a_budget_without_room_is_a_coded_error() -> None:
+    with pytest.raises(BertLstmError, match="BL320"):
+        build_transformer_model("any", make_sentence_windows(9), max_pieces=15)
+
+
+ODD = {
+    "nothing": "",
+    "one token": "x",
+    "a word": "pain",
+    "10,000 tokens": "pain " * 10_000,
+    "3,000 letters": "y" * 3000,
+    "3,000 letters of other kinds": "\u5fc3\u81d3" * 1500,
+    "a space": " ",
+    "spaces": "   ",
+    "newlines": "\n\n\n",
+    "controls": "\x07 \x00",
+    "soft hyphens": "\u00ad \u200b \ufeff",
+    "emoji": "\U0001f600\U0001f3fd",
+    "all of it": " \n pain\u00ad\n\n \x07\u200b \U0001f600 x\n",
+}
+
+
+def make_odd_docs() -> list[Doc]:
+    nlp = spacy.blank("en")
+    return [nlp.make_doc(text) for text in ODD.values()] + [
+        Doc(nlp.vocab, words=["no", "a." * 1500, "pain"], spaces=[True, True, False])
+    ]
+
+
+@pytest.fixture
+def tok2vec(encoder: Path) -> Model:
+    """Docs to one vector a token."""
+    transformer = build_transformer_model(str(encoder), make_sentence_windows(8), max_pieces=256)
+    return build_transformer_tok2vec(transformer, reduce_mean())
+
+
+def test_odd_docs_give_the_same_alone_and_in_a_batch(tok2vec: Model) -> None:
+    tok2vec.initialize()
+    docs = make_odd_docs()
+    for doc, together in zip(docs, tok2vec.predict(docs), strict=True):
+        assert len(together) == len(doc)
+        assert numpy.isfinite(together).all()
+        if len(doc):
+            (alone,) = tok2vec.predict([doc])
+            numpy.testing.assert_allclose(alone, together, atol=1e-5)
+            # What has no word pieces has no vector, and everything else has.
+            lengths = tok2vec.layers[0].predict([doc])[0].align.lengths
+            numpy.testing.assert_array_equal(together.any(axis=1), lengths > 0)
+
+
+def test_odd_docs_are_trained_on(tok2vec: Model) -> None:
+    tok2vec.initialize()
+    Ys, backprop = tok2vec.begin_update(make_odd_docs())
+    backprop([numpy.ones_like(Y) for Y in Ys])
+    (transformer,) = (node for node in tok2vec.walk() if node.name == "transformer")
+    gradients = [weight.grad for weight in transformer.transformer.parameters()]
+    assert all(torch.isfinite(gradient).all() for gradient in gradients if gradient is not None)
+    assert any(gradient is not None and gradient.any() for gradient in gradients)
+
+
+def test_an_encoder_comes_back_from_bytes_and_as_a_copy(tok2vec: Model, encoder: Path) -> None:
+    docs = [spacy.blank("en")("Given 40mg p.o.  aspirin,\n5 µg"), Doc(Vocab())]
+    tok2vec.initialize()
+    expected = tok2vec.predict(docs)[0]
+    transformer = build_transformer_model("elsewhere", make_sentence_windows(8), max_pieces=64)
+    again = build_transformer_tok2vec(transformer, reduce_mean()).from_bytes(tok2vec.to_bytes())
+    for other in (again, again.copy(), copy.deepcopy(again), pickle.loads(pickle.dumps(again))):
+        numpy.testing.assert_array_equal(other.predict(docs)[0], expected)
+        (node,) = (node for node in other.walk() if node.name == "transformer")
+        assert type(node) is TransformerModel
+        assert node.shim.max_pieces == 64, "the budget is the machine's, not the weights'"
+        other.initialize()  # neither loads the encoder anew
+    assert transformer.copy().shim._model is not transformer.shim._model
+
+
+def test_docs_without_tokens_need_no_encoder(model: Model) -> None:
+    batch, backprop = model.begin_update([Doc(Vocab()), Doc(Vocab())])
+    assert [data.model_output for data in batch.doc_data] == [{}, {}]
+    backprop(batch)
+    assert model.predict([]).doc_data == []
 
 
 def test_long_tokens_and_long_docs_pass(make_nlp: Callable[..., Language]) -> None:
