@@ -51,6 +51,20 @@ MESSAGES = {
     "BL307": "encoder {name}: cannot be loaded ({reason}). Run 'python -m spacy project run "
     "encoder', or give the path of a folder with config.json, tokenizer and weights.",
     "BL308": "component '{name}': nO = {nO}, but its labels make {tags} tags. Leave nO = null.",
+    "BL310": "component '{name}': rehearsal would need a copy of the encoder that it shares. "
+    "Train on a mix of old and new data instead, or leave it out: "
+    "nlp.rehearse(..., exclude=['{name}']).",
+    "BL311": "component '{name}': a temperature of {temperature} cannot divide scores. "
+    "Give a positive number; 1.0 leaves confidences as they are.",
+    "BL312": "component '{name}': score_loss = true, but a Doc does not carry the component's "
+    "scores. Let the component read the Docs that are to be scored, or set score_loss = false.",
+    "BL313": "{path}: component '{component}' is no bertlstm_ner. Give one of: {names}.",
+    "BL314": "{path}: it has {count} components of the kind bertlstm_ner ({names}). "
+    "Name one with --component, or give a pipeline that has one.",
+    "BL315": "{path}: not a pipeline that can be loaded ({reason}). Give the folder of a trained "
+    "pipeline, or the name of an installed one.",
+    "BL316": "{path}: of {found} entities found there, {right} are right. To fit a temperature "
+    "some must be right and some wrong; give more Docs with gold entities.",
     "BL320": "max_pieces = {max_pieces}: it must be at least {least}.",
     "BL321": "encoder {name}: its tokenizer gives no character offsets. Give an encoder with a "
     "tokenizer.json, and do not set use_fast = false.",

@@ -52,6 +52,13 @@ def legal_transitions(tags: Sequence[str]) -> Bools2d:
     return legal
 
 
+def span_tags(length: int, label: str) -> list[str]:
+    """The tags of a span of one token or more."""
+    if length == 1:
+        return [f"U-{label}"]
+    return [f"B-{label}", *[f"I-{label}"] * (length - 2), f"L-{label}"]
+
+
 def decode_tags(tags: Sequence[str]) -> list[Span]:
     """Spans of a legal tag sequence, as (start, end, label) in tokens, end exclusive."""
     spans = []

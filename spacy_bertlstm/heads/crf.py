@@ -1,21 +1,30 @@
-"""A linear-chain conditional random field: scores, loss and exact decoding, as pure functions.
+"""A linear-chain conditional random field: scores, loss, decoding and probabilities, all exact.
 
 Source: Lafferty, McCallum, Pereira, "Conditional random fields", ICML 2001.
+
+Steps are many, small, and wait for each other, so they run in numpy on the CPU wherever the
+model runs: what moves between the devices is one score a token and tag.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
 
 import numpy
-from thinc.api import Ops, get_array_module
+from thinc.api import get_array_module
 from thinc.types import Floats1d, Floats2d
+from thinc.util import to_numpy
 
 # The score of what cannot be. Finite, so that no difference of two is undefined; far below
 # any sum of real scores, so that its exponential is exactly zero.
 IMPOSSIBLE = -1e9
+
+# Whatever underflow took from a sum of exponentials above it is less than 1e-100 of the sum.
+_TINY = 1e-200
+
+# A run of tags in a text: the index of its first token, and its tags.
+Piece = tuple[int, Sequence[int] | numpy.ndarray]
 
 
 @dataclass
@@ -43,157 +52,269 @@ class Legality:
     transitions: numpy.ndarray
 
 
-@dataclass
-class _Expectations:
-    """What a CRF expects of a batch.
+@dataclass(frozen=True)
+class Chain:
+    """Scores in float64 with what cannot be ruled out, in the order of the steps.
 
-    log_z (Floats1d): The log of the sum over all paths, (n_texts,).
-    tags (Floats3d): The probability of each tag, (n_texts, longest, n_tags).
-    transitions (Floats2d): The expected number of each transition, (n_tags, n_tags).
+    A row is a token: the first token of each text, the longest text first, then the second
+    tokens, and so on. The texts "abc", "d" and "ef" lie as
+
+        a e d | b f | c        sizes: 3, 2, 1        rows: (0, 3, 5), (2,), (1, 4)
+
+    emissions (numpy.ndarray): (n_rows, n_tags).
+    starts, ends, transitions (numpy.ndarray): As in CrfScores.
+    rows (list[numpy.ndarray]): Of each text's tokens, in the order of the texts.
+    sizes (list[int]): The number of texts at each step.
     """
 
-    log_z: Any
-    tags: Any
-    transitions: Any
+    emissions: numpy.ndarray
+    starts: numpy.ndarray
+    ends: numpy.ndarray
+    transitions: numpy.ndarray
+    rows: list[numpy.ndarray]
+    sizes: list[int]
 
 
-def crf_loss(
-    ops: Ops, scores: CrfScores, allowed: Sequence[numpy.ndarray], legality: Legality
-) -> tuple[float, CrfScores]:
-    """The negative log-likelihood of what is known of the tags, and its gradient.
+def make_chain(
+    scores: CrfScores, legality: Legality, allowed: Sequence[numpy.ndarray | None] | None = None
+) -> Chain:
+    """Lay out a batch for the functions below.
 
-    The likelihood sums over every path through the allowed tags: with one tag a token
-    allowed it is the usual one; where all are allowed, nothing is known.
-
-    ops (Ops): Where to calculate.
-    scores (CrfScores): From the model.
-    allowed (Sequence[numpy.ndarray]): Booleans of shape (length, n_tags), one array a text.
-    legality (Legality): Of the tag set; each text must have a legal path that is allowed.
-    RETURNS (tuple[float, CrfScores]): Summed over the batch.
-    """
-    xp = ops.xp
-    emissions, lengths = _pad(xp, scores.emissions)
-    chain = _legal_chain(xp, scores, legality)
-    known, _ = _pad(xp, [xp.asarray(mask) for mask in allowed])
-    free = _expect(xp, emissions, lengths, *chain)
-    tied = _expect(xp, xp.where(known > 0, emissions, IMPOSSIBLE), lengths, *chain)
-
-    loss = float((free.log_z - tied.log_z).sum())
-    d_tags = (free.tags - tied.tags).astype("float32")
-    last = (xp.arange(len(lengths)), xp.asarray(lengths) - 1)
-    gradient = CrfScores(
-        emissions=[d[:length] for d, length in zip(d_tags, lengths, strict=True)],
-        starts=d_tags[:, 0].sum(axis=0),
-        ends=d_tags[last].sum(axis=0),
-        transitions=(free.transitions - tied.transitions).astype("float32"),
-    )
-    return loss, gradient
-
-
-def crf_decode(scores: CrfScores, legality: Legality) -> list[numpy.ndarray]:
-    """The best legal path of each text, by Viterbi's algorithm.
-
-    scores (CrfScores): From the model.
+    scores (CrfScores): From the model; a text may be empty.
     legality (Legality): Of the tag set.
-    RETURNS (list[numpy.ndarray]): Tag indices, one (length,) array a text.
+    allowed (Sequence[numpy.ndarray | None] | None): The tags that the tokens of each text may
+        have, as booleans of shape (length, n_tags), None for all. A text must have a legal
+        path that is allowed.
     """
-    xp = get_array_module(scores.starts)
-    emissions, lengths = _pad(xp, scores.emissions)
-    starts, ends, transitions = _legal_chain(xp, scores, legality)
-    n_texts, longest, n_tags = emissions.shape
-    inside = _inside(xp, lengths, longest)
-
-    best = starts + emissions[:, 0]  # (n_texts, n_tags)
-    pointers = xp.zeros((longest, n_texts, n_tags), dtype="int32")
-    stay = xp.arange(n_tags, dtype="int32")
-    for t in range(1, longest):
-        paths = best[:, :, None] + transitions  # (n_texts, before, after)
-        pointers[t] = xp.where(inside[:, t, None], paths.argmax(axis=1), stay)
-        step = paths.max(axis=1) + emissions[:, t]
-        # Only differences matter; without this, long texts would lose precision.
-        step -= step.max(axis=1, keepdims=True)
-        best = xp.where(inside[:, t, None], step, best)
-
-    tags = _to_numpy((best + ends).argmax(axis=1))
-    back = _to_numpy(pointers)
-    paths = numpy.zeros((n_texts, longest), dtype="int32")
-    rows = numpy.arange(n_texts)
-    for t in range(longest - 1, -1, -1):
-        paths[:, t] = tags
-        tags = back[t, rows, tags]
-    return [path[:length] for path, length in zip(paths, lengths, strict=True)]
-
-
-def _expect(
-    xp: Any, emissions: Any, lengths: list[int], starts: Any, ends: Any, transitions: Any
-) -> _Expectations:
-    """Run the forward-backward algorithm in log space, normalized at every step."""
-    n_texts, longest, _ = emissions.shape
-    inside = _inside(xp, lengths, longest)
-
-    forward = xp.zeros_like(emissions)
-    log_z = xp.zeros(n_texts)
-    state = starts + emissions[:, 0]  # (n_texts, n_tags)
-    for t in range(longest):
-        if t:
-            # (n_texts, before, after) -> (n_texts, after)
-            step = _log_sum_exp(xp, state[:, :, None] + transitions, axis=1) + emissions[:, t]
-            state = xp.where(inside[:, t, None], step, state)
-        scale = _log_sum_exp(xp, state, axis=1)
-        log_z += scale  # zero past the end, where the state is normalized already
-        state = state - scale[:, None]
-        forward[:, t] = state
-    log_z += _log_sum_exp(xp, state + ends, axis=1)
-
-    tags = xp.zeros_like(emissions)
-    expected = xp.zeros_like(transitions)
-    state = xp.broadcast_to(ends, forward[:, 0].shape)
-    for t in range(longest - 1, -1, -1):
-        joint = forward[:, t] + state
-        joint = joint - _log_sum_exp(xp, joint, axis=1)[:, None]
-        tags[:, t] = xp.where(inside[:, t, None], xp.exp(joint), 0.0)
-        if t:
-            # (n_texts, before, after), of the step from t - 1 to t
-            after = (emissions[:, t] + state)[:, None, :]
-            pairs = forward[:, t - 1, :, None] + transitions + after
-            flat = pairs.reshape(n_texts, -1)
-            flat = xp.exp(flat - _log_sum_exp(xp, flat, axis=1)[:, None])
-            expected += (flat * inside[:, t, None]).sum(axis=0).reshape(expected.shape)
-            step = _log_sum_exp(xp, transitions + after, axis=2)
-            step = step - _log_sum_exp(xp, step, axis=1)[:, None]
-            state = xp.where(inside[:, t, None], step, state)
-    return _Expectations(log_z, tags, expected)
-
-
-def _legal_chain(xp: Any, scores: CrfScores, legality: Legality) -> tuple[Any, Any, Any]:
+    rows, sizes = _lay_out([len(array) for array in scores.emissions])
+    emissions = numpy.empty((sum(sizes), len(scores.starts)))
+    masks = [None] * len(rows) if allowed is None else allowed
+    for text_rows, array, mask in zip(rows, scores.emissions, masks, strict=True):
+        values = to_numpy(array)
+        emissions[text_rows] = values if mask is None else numpy.where(mask, values, IMPOSSIBLE)
     pairs = (
         (scores.starts, legality.starts),
         (scores.ends, legality.ends),
         (scores.transitions, legality.transitions),
     )
     starts, ends, transitions = (
-        xp.where(xp.asarray(legal), values.astype("float64"), IMPOSSIBLE) for values, legal in pairs
+        numpy.where(legal, to_numpy(values).astype("float64"), IMPOSSIBLE)
+        for values, legal in pairs
     )
-    return starts, ends, transitions
+    return Chain(emissions, starts, ends, transitions, rows, sizes)
 
 
-def _pad(xp: Any, arrays: Sequence[Any]) -> tuple[Any, list[int]]:
-    """Texts of length 1 at least, as one (n_texts, longest, n_tags) array of float64."""
-    lengths = [len(array) for array in arrays]
-    padded = xp.zeros((len(arrays), max(lengths), arrays[0].shape[1]), dtype="float64")
-    for row, array in zip(padded, arrays, strict=True):
-        row[: len(array)] = array
-    return padded, lengths
+def crf_decode(chain: Chain) -> list[numpy.ndarray]:
+    """The best path of each text, by Viterbi's algorithm.
+
+    RETURNS (list[numpy.ndarray]): Tag indices, one (length,) array a text.
+    """
+    steps = _steps(chain.sizes)
+    pointers = numpy.zeros(chain.emissions.shape, dtype="int32")
+    best = numpy.zeros((max(chain.sizes, default=0), len(chain.starts)))  # longest text first
+    for step in steps:
+        size = step.stop - step.start
+        if step.start:
+            paths = best[:size, :, None] + chain.transitions  # (size, before, after)
+            pointers[step] = paths.argmax(axis=1)
+            state = paths.max(axis=1) + chain.emissions[step]
+        else:
+            state = chain.starts + chain.emissions[step]
+        # Only differences matter; without this, long texts would lose precision.
+        best[:size] = state - state.max(axis=1, keepdims=True)
+
+    path = numpy.empty(len(pointers), dtype="int32")
+    tags = (best + chain.ends).argmax(axis=1)
+    for step in reversed(steps):
+        size = step.stop - step.start
+        path[step] = tags[:size]
+        tags[:size] = pointers[numpy.arange(step.start, step.stop), tags[:size]]
+    return [path[rows] for rows in chain.rows]
 
 
-def _inside(xp: Any, lengths: list[int], longest: int) -> Any:
-    return xp.arange(longest) < xp.asarray(lengths)[:, None]
+def crf_log_probs(
+    chain: Chain, pieces: Sequence[Sequence[Piece]], *, temperature: float = 1.0
+) -> list[numpy.ndarray]:
+    """The logs of the probabilities that a piece of a text has exactly the given tags.
+
+    All paths through the piece are summed: with the tags B, I and L of one label it is the
+    probability of an entity with its boundaries and its label.
+
+    chain (Chain): A batch.
+    pieces (Sequence[Sequence[Piece]]): Any number a text, each of one token at least.
+    temperature (float): Divides all scores.
+    RETURNS (list[numpy.ndarray]): One (n_pieces,) array a text.
+    """
+    # The chance of a piece's first tag, then of each tag given the one before: a product of
+    # shares, where sums over the text's whole length would cancel.
+    firsts: list[tuple[int, int]] = []
+    later: list[tuple[int, int, int]] = []
+    counts: list[int] = []
+    for rows, text_pieces in zip(chain.rows, pieces, strict=True):
+        for start, tags in text_pieces:
+            piece = rows[start : start + len(tags)]
+            firsts.append((piece[0], tags[0]))
+            later.extend(zip(piece[1:], tags, tags[1:], strict=False))
+            counts.append(len(piece) - 1)
+    log_probs = numpy.zeros(len(firsts))
+    if firsts:
+        chain = _cool(chain, temperature)
+        forward, backward, _ = _pass_messages(chain, chain.emissions)
+        row, tag = numpy.asarray(firsts).T
+        log_probs += _log_share(forward[row] + backward[row] - chain.emissions[row], tag)
+        row, before, tag = numpy.asarray(later, dtype="int64").reshape(-1, 3).T
+        shares = _log_share(chain.transitions[before] + backward[row], tag)
+        numpy.add.at(log_probs, numpy.repeat(numpy.arange(len(counts)), counts), shares)
+    stops = numpy.cumsum([len(text_pieces) for text_pieces in pieces])
+    return numpy.split(log_probs, stops[:-1])
 
 
-def _log_sum_exp(xp: Any, values: Any, axis: int) -> Any:
+def crf_loss(
+    scores: CrfScores, allowed: Sequence[numpy.ndarray], legality: Legality
+) -> tuple[float, CrfScores]:
+    """The negative log-likelihood of what is known of the tags, and its gradient.
+
+    The likelihood sums over every path through the allowed tags: with one tag a token
+    allowed it is the usual one; where all are allowed, nothing is known.
+
+    scores (CrfScores): From the model.
+    allowed (Sequence[numpy.ndarray]): Booleans of shape (length, n_tags), one array a text.
+    legality (Legality): Of the tag set; each text must have a legal path that is allowed.
+        Where all is legal and scores of succession are zero, the loss is the cross-entropy.
+    RETURNS (tuple[float, CrfScores]): Summed over the batch.
+    """
+    chain = make_chain(scores, legality)
+    known = make_chain(scores, legality, allowed)
+    # One run for both: all that is legal, and what is known besides.
+    emissions = numpy.stack([chain.emissions, known.emissions])
+    forward, backward, log_z = _pass_messages(chain, emissions)
+    joint = forward + backward - emissions
+    free, tied = numpy.exp(joint - _log_sum_exp(joint, axis=-1)[..., None])
+
+    xp = get_array_module(scores.starts)
+    d_tags = (free - tied).astype("float32")
+    gradient = CrfScores(
+        emissions=[xp.asarray(d_tags[rows]) for rows in chain.rows],
+        starts=xp.asarray(d_tags[_edge(chain, 0)].sum(axis=0)),
+        ends=xp.asarray(d_tags[_edge(chain, -1)].sum(axis=0)),
+        transitions=xp.asarray(_transitions_gradient(chain, forward, backward)),
+    )
+    return float(log_z[0] - log_z[1]), gradient
+
+
+def _pass_messages(
+    chain: Chain, emissions: numpy.ndarray
+) -> tuple[numpy.ndarray, numpy.ndarray, numpy.ndarray]:
+    """Run the forward-backward algorithm.
+
+    chain (Chain): A batch.
+    emissions (numpy.ndarray): The chain's, or several such tables, stacked.
+    RETURNS (tuple): Of each row and tag, the log of the sum over all ways from the text's
+        begin to it, and of those from it to the text's end, both with the row's own emission
+        and up to a constant a row; and the log of the sum over all paths of all texts, up to
+        a constant that all tables share.
+    """
+    # Read from its end, a text is a chain too: both ways run side by side.
+    mirror = numpy.empty(sum(chain.sizes), dtype="int64")
+    for rows in chain.rows:
+        mirror[rows] = rows[::-1]
+    ways = numpy.stack([emissions, emissions[..., mirror, :]])  # (2, ..., n_rows, n_tags)
+    between = [1] * (emissions.ndim - 2)
+    starts = numpy.stack([chain.starts, chain.ends])
+    starts = starts.reshape(2, *between, 1, len(chain.starts))
+    peak = chain.transitions.max()
+    transitions = numpy.stack([chain.transitions, chain.transitions.T]) - peak
+    transitions = transitions.reshape(2, *between, *chain.transitions.shape)
+    factors = numpy.exp(transitions)
+    barred = ways < IMPOSSIBLE / 2
+
+    messages = numpy.empty_like(ways)
+    log_z = numpy.zeros(emissions.shape[:-2])
+    state = starts
+    for step in _steps(chain.sizes):
+        if step.start:
+            state = state[..., : step.stop - step.start, :]
+            # A barred tag may be out of reach, and its sum zero; it does not matter.
+            sums = numpy.exp(state) @ factors + barred[..., step, :]
+            if sums.min() > _TINY:
+                state = numpy.log(sums)
+            else:
+                # (2, ..., size, before, after) -> (2, ..., size, after)
+                state = _log_sum_exp(state[..., None] + transitions[..., None, :, :], axis=-2)
+        state = state + ways[..., step, :]
+        top = state.max(axis=-1, keepdims=True)
+        state -= top
+        messages[..., step, :] = state
+        log_z += top[0].sum(axis=(-2, -1))
+    forward, backward = messages[0], messages[1][..., mirror, :]
+    last = _edge(chain, -1)
+    log_z += _log_sum_exp(forward[..., last, :] + chain.ends, axis=-1).sum(axis=-1)
+    return forward, backward, log_z
+
+
+def _transitions_gradient(
+    chain: Chain, forward: numpy.ndarray, backward: numpy.ndarray
+) -> numpy.ndarray:
+    """How often each transition is expected in the first table, less how often in the second."""
+    before = numpy.empty(sum(chain.sizes), dtype="int64")
+    for rows in chain.rows:
+        before[rows[1:]] = rows[:-1]
+    n_texts = max(chain.sizes, default=0)
+    left = forward[:, before[n_texts:]]  # (2, n_rows - n_texts, n_tags)
+    right = backward[:, n_texts:]
+    factors = numpy.exp(chain.transitions - chain.transitions.max())
+    from_left, to_right = numpy.exp(left), numpy.exp(right)
+    sums = ((from_left @ factors) * to_right).sum(axis=-1)
+    fine = sums > _TINY
+    to_right *= (fine / numpy.where(fine, sums, 1.0))[..., None]
+    expected = factors * (from_left.swapaxes(1, 2) @ to_right)
+    for table, row in zip(*numpy.nonzero(~fine), strict=True):
+        pairs = left[table, row, :, None] + chain.transitions + right[table, row]
+        expected[table] += numpy.exp(pairs - _log_sum_exp(pairs.ravel(), axis=0))
+    gradient: numpy.ndarray = expected[0] - expected[1]
+    return gradient.astype("float32")
+
+
+def _cool(chain: Chain, temperature: float) -> Chain:
+    return replace(
+        chain,
+        emissions=chain.emissions / temperature,
+        starts=chain.starts / temperature,
+        ends=chain.ends / temperature,
+        transitions=chain.transitions / temperature,
+    )
+
+
+def _lay_out(lengths: Sequence[int]) -> tuple[list[numpy.ndarray], list[int]]:
+    """The rows of each text and the sizes of the steps, as `Chain` shows them."""
+    by_length = numpy.argsort([-length for length in lengths], kind="stable")
+    ascending = numpy.sort(numpy.asarray(lengths, dtype="int64"))
+    steps = numpy.arange(max(lengths, default=0))
+    sizes = len(lengths) - numpy.searchsorted(ascending, steps, side="right")
+    begins = numpy.cumsum(sizes) - sizes
+    places = numpy.argsort(by_length)
+    rows = [begins[:length] + place for length, place in zip(lengths, places, strict=True)]
+    return rows, sizes.tolist()
+
+
+def _steps(sizes: Sequence[int]) -> list[slice]:
+    """The rows of each step."""
+    stops = numpy.cumsum(sizes, dtype="int64").tolist()
+    return [slice(stop - size, stop) for stop, size in zip(stops, sizes, strict=True)]
+
+
+def _edge(chain: Chain, place: int) -> numpy.ndarray:
+    """The rows of the first (0) or last (-1) tokens of the texts that have any."""
+    return numpy.asarray([rows[place] for rows in chain.rows if len(rows)], dtype="int64")
+
+
+def _log_share(values: numpy.ndarray, columns: numpy.ndarray) -> numpy.ndarray:
+    """The log of what one column of each row of logs has of the row's sum."""
+    chosen: numpy.ndarray = values[numpy.arange(len(values)), columns]
+    return chosen - _log_sum_exp(values, axis=1)
+
+
+def _log_sum_exp(values: numpy.ndarray, axis: int) -> numpy.ndarray:
     top = values.max(axis=axis, keepdims=True)
-    return xp.log(xp.exp(values - top).sum(axis=axis)) + top.squeeze(axis)
-
-
-def _to_numpy(array: Any) -> numpy.ndarray:
-    return array.get() if hasattr(array, "get") else array
+    sums: numpy.ndarray = numpy.log(numpy.exp(values - top).sum(axis=axis))
+    return sums + top.squeeze(axis)

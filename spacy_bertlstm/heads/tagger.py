@@ -1,4 +1,9 @@
-"""CrfTagger: token vectors to the scores of a conditional random field."""
+"""Heads that turn token vectors into scores of tags, with and without their succession.
+
+Both give `CrfScores`, and both are decoded to the best legal path. Their attribute
+`legal_paths_only` says over what the loss is normalized: over the legal paths, as a CRF, or over
+all, which without scores of succession is the cross-entropy of each token by itself.
+"""
 
 from collections.abc import Callable
 from typing import cast
@@ -17,15 +22,61 @@ def build_crf_tagger(
 
     tok2vec (Model[list[Doc], list[Floats2d]]): The encoder.
     nO (int | None): The number of tags; left open, the component sets it from its labels.
-    RETURNS (Model[list[Doc], CrfScores]): Takes Docs with tokens.
+    RETURNS (Model[list[Doc], CrfScores]): Takes Docs, one with tokens at least.
     """
+    return _build_tagger(tok2vec, tag_succession(nO), nO, legal_paths_only=True)
+
+
+def build_softmax_tagger(
+    tok2vec: Model[list[Doc], list[Floats2d]], nO: int | None = None
+) -> Model[list[Doc], CrfScores]:
+    """A linear layer that scores tags, each token's for itself.
+
+    The loss is the cross-entropy a token; where several tags are allowed, of their sum.
+    Entities come from the best legal path, and their probability is that of independent
+    tokens, shared among the legal paths.
+
+    tok2vec (Model[list[Doc], list[Floats2d]]): The encoder.
+    nO (int | None): The number of tags; left open, the component sets it from its labels.
+    RETURNS (Model[list[Doc], CrfScores]): Takes Docs, one with tokens at least.
+    """
+    return _build_tagger(tok2vec, no_succession(nO), nO, legal_paths_only=False)
+
+
+def _build_tagger(
+    tok2vec: Model[list[Doc], list[Floats2d]],
+    succession: Model[list[Floats2d], CrfScores],
+    nO: int | None,
+    *,
+    legal_paths_only: bool,
+) -> Model[list[Doc], CrfScores]:
     output: Model[Floats2d, Floats2d] = Linear(nO=nO)
-    succession = tag_succession(nO)
     model: Model[list[Doc], CrfScores] = chain(tok2vec, with_array(output), succession)
     model.set_ref("tok2vec", tok2vec)
     model.set_ref("output", output)
     model.set_ref("succession", succession)
+    model.attrs["legal_paths_only"] = legal_paths_only
     return model
+
+
+def no_succession(nO: int | None = None) -> Model[list[Floats2d], CrfScores]:
+    """Score every first tag, last tag and transition zero.
+
+    nO (int | None): The number of tags.
+    """
+    return Model("no_succession", forward_zeros, dims={"nO": nO})
+
+
+def forward_zeros(
+    model: Model[list[Floats2d], CrfScores], emissions: list[Floats2d], is_train: bool
+) -> tuple[CrfScores, Callable[[CrfScores], list[Floats2d]]]:
+    nO = model.get_dim("nO")
+    zeros = model.ops.alloc1f(nO)
+
+    def backprop(d_scores: CrfScores) -> list[Floats2d]:
+        return d_scores.emissions
+
+    return CrfScores(emissions, zeros, zeros, model.ops.alloc2f(nO, nO)), backprop
 
 
 def tag_succession(nO: int | None = None) -> Model[list[Floats2d], CrfScores]:

@@ -1,30 +1,50 @@
 """Clinical named-entity recognition: a BiLSTM-CRF tagger that sets `doc.ents`."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 from itertools import islice
 from typing import Any
 
 import numpy
+from spacy.attrs import ENT_IOB, ENT_TYPE, IS_SPACE
 from spacy.language import Language
 from spacy.pipeline import TrainablePipe
 from spacy.scorer import get_ner_prf
 from spacy.tokens import Doc, Span
 from spacy.training import Example, validate_examples, validate_get_examples
+from spacy.util import minibatch
 from spacy.vocab import Vocab
 from thinc.api import Config, Model, Optimizer, set_dropout_rate
-from thinc.types import Floats2d
+from thinc.util import to_numpy
 
 from spacy_bertlstm.encoder.upstream import require_upstream
 from spacy_bertlstm.errors import BertLstmError
-from spacy_bertlstm.heads.crf import IMPOSSIBLE, CrfScores, Legality, crf_decode, crf_loss
+from spacy_bertlstm.heads.crf import (
+    Chain,
+    CrfScores,
+    Legality,
+    Piece,
+    crf_decode,
+    crf_log_probs,
+    crf_loss,
+    make_chain,
+)
 from spacy_bertlstm.tags import (
     decode_tags,
     legal_ends,
     legal_starts,
     legal_transitions,
     make_tags,
+    span_tags,
 )
+from spacy_bertlstm.tokens.extensions import register_extensions
+
+# spaCy's values of token.ent_iob.
+_INSIDE, _BEGIN = 1, 3
+
+# Docs whose loss is calculated in one run, which bounds its memory.
+_SCORED_AT_ONCE = 32
 
 DEFAULT_NER_CONFIG = """
 [model]
@@ -49,10 +69,11 @@ upstream = "*"
 
 @Language.factory(
     "bertlstm_ner",
-    assigns=["doc.ents", "token.ent_iob", "token.ent_type"],
+    assigns=["doc.ents", "token.ent_iob", "token.ent_type", "span._.confidence"],
     default_config={
         "model": Config().from_str(DEFAULT_NER_CONFIG)["model"],
         "scorer": {"@scorers": "spacy.ner_scorer.v1"},
+        "score_loss": False,
     },
     default_score_weights={"ents_f": 1.0, "ents_p": 0.0, "ents_r": 0.0, "ents_per_type": None},
 )
@@ -61,18 +82,74 @@ def make_ner(
     name: str,
     model: Model[list[Doc], CrfScores],
     scorer: Callable[..., dict[str, Any]] | None,
+    score_loss: bool,
 ) -> "BertLstmNer":
     """Make the component; see `BertLstmNer`."""
-    return BertLstmNer(nlp.vocab, model, name, scorer=scorer)
+    register_extensions()
+    return BertLstmNer(nlp.vocab, model, name, scorer=scorer, score_loss=score_loss)
+
+
+@dataclass(frozen=True)
+class Decoding:
+    """What a model finds in a batch, and what it thinks of it; holds no Docs.
+
+    spans (list[list[tuple[int, int, str]]]): (start, end, label) in tokens, one list a Doc,
+        without entities that stood on the Doc before.
+    paths (list[numpy.ndarray]): The tag of each token of each Doc.
+    chain (Chain): The scores, with what cannot be ruled out.
+    emissions (Sequence[Any]): The model's own, one (length, n_tags) array a Doc.
+    """
+
+    spans: list[list[tuple[int, int, str]]]
+    paths: list[numpy.ndarray]
+    chain: Chain
+    emissions: Sequence[Any]
+
+    def confidences(self, temperature: float) -> list[list[float]]:
+        """The probability of each span with its boundaries and its label.
+
+        temperature (float): Divides the scores; it changes no span.
+        """
+        pieces: list[list[Piece]] = [
+            [(start, path[start:end]) for start, end, _ in spans]
+            for spans, path in zip(self.spans, self.paths, strict=True)
+        ]
+        log_probs = crf_log_probs(self.chain, pieces, temperature=temperature)
+        return [numpy.exp(values).tolist() for values in log_probs]
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What is to be set on a Doc.
+
+    entities (list[Span]): In order, those that stood on the Doc before among them.
+    confidences (list[float | None]): Of each entity; None of one that stood there before.
+    emissions (numpy.ndarray | None): Kept for `score_loss`, (length, n_tags).
+    """
+
+    entities: list[Span]
+    confidences: list[float | None]
+    emissions: numpy.ndarray | None = None
 
 
 class BertLstmNer(TrainablePipe):
-    """Finds entities that do not overlap, with a linear-chain CRF over BILUO tags.
+    """Finds entities that do not overlap, by the best legal path of BILUO tags.
+
+    Entities and blocked tokens that stand on a Doc stay, as with spaCy's own `ner`, and the
+    path is the best one around them; what was O may become an entity. `span._.confidence` of
+    each entity found is its exact probability, given what stood there.
+
+    Gold annotation may be missing, token by token, in spaCy's way; the loss sums over every
+    way to complete it. Spans known to be wrong (`incorrect_spans_key` of spaCy's `ner`) are
+    not learned from.
 
     vocab (Vocab): The pipeline's.
     model (Model[list[Doc], CrfScores]): Usually spacy-bertlstm.CrfTagger.v1.
     name (str): The component's name, and the key of its loss.
     scorer (Callable | None): By default spaCy's own, with keys such as `ents_f`.
+    score_loss (bool): Score the loss too: `ents_loss`, and for `training.score_weights`, where
+        more is better, its negative `ents_neg_loss`. The component's scores then ride in
+        `doc.user_data`, one number a token and tag.
     """
 
     def __init__(
@@ -82,12 +159,14 @@ class BertLstmNer(TrainablePipe):
         name: str = "ner",
         *,
         scorer: Callable[..., dict[str, Any]] | None = get_ner_prf,
+        score_loss: bool = False,
     ) -> None:
         self.vocab = vocab
         self.model = model
         self.name = name
         self.scorer = scorer
-        self.cfg: dict[str, Any] = {"labels": []}
+        self.score_loss = score_loss
+        self.cfg: dict[str, Any] = {"labels": [], "temperature": 1.0}
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -104,6 +183,20 @@ class BertLstmNer(TrainablePipe):
         """The BILUO tags, in the order of the model's outputs."""
         return make_tags(self.labels)
 
+    @property
+    def temperature(self) -> float:
+        """What scores are divided by for confidences; 'bertlstm calibrate' fits it.
+
+        RAISES: BL311 when set to what is not a positive number.
+        """
+        return float(self.cfg["temperature"])
+
+    @temperature.setter
+    def temperature(self, temperature: float) -> None:
+        if not 0 < temperature < numpy.inf:
+            raise BertLstmError("BL311", name=self.name, temperature=temperature)
+        self.cfg["temperature"] = float(temperature)
+
     def add_label(self, label: str) -> int:
         """Add an entity type before initialization.
 
@@ -114,7 +207,7 @@ class BertLstmNer(TrainablePipe):
             raise BertLstmError("BL302", name=self.name, label=repr(label))
         if label in self.labels:
             return 0
-        if self.model.get_ref("succession").has_param("transitions"):
+        if self.model.get_ref("output").has_param("W"):
             raise BertLstmError("BL303", name=self.name, label=label)
         self.cfg["labels"].append(label)
         self.vocab.strings.add(label)
@@ -151,47 +244,91 @@ class BertLstmNer(TrainablePipe):
         sample = [eg.reference for eg in islice(get_examples(), 10) if len(eg.reference)]
         self.model.initialize(X=sample)
 
-    def predict(self, docs: Iterable[Doc]) -> list[list[Span]]:
+    def predict(self, docs: Iterable[Doc]) -> list[Prediction]:
         """Find the entities of a batch, leaving the Docs as they are.
 
-        RETURNS (list[list[Span]]): One list a Doc.
+        RETURNS (list[Prediction]): One a Doc.
         """
         docs = list(docs)
-        full = [doc for doc in docs if len(doc)]
-        if not full:
-            return [[] for _ in docs]
-        require_upstream(self.model, full, self.name)
-        scores = self.model.predict(full)
-        scores.emissions = [
-            self._keep_off_space(doc, emissions)
-            for doc, emissions in zip(full, scores.emissions, strict=True)
-        ]
-        paths = iter(crf_decode(scores, _legality(self.tags)))
+        if not any(len(doc) for doc in docs):
+            return [Prediction([], []) for _ in docs]
+        decoding = self.decode(docs)
+        confidences = decoding.confidences(self.temperature)
+        predictions = []
+        for i, doc in enumerate(docs):
+            found: list[tuple[Span, float | None]] = [(span, None) for span in doc.ents]
+            for (start, end, label), confidence in zip(
+                decoding.spans[i], confidences[i], strict=True
+            ):
+                found.append((Span(doc, start, end, label=label), confidence))
+            found.sort(key=lambda pair: pair[0].start)
+            predictions.append(
+                Prediction(
+                    [span for span, _ in found],
+                    [confidence for _, confidence in found],
+                    to_numpy(decoding.emissions[i]) if self.score_loss else None,
+                )
+            )
+        return predictions
+
+    def decode(self, docs: Sequence[Doc]) -> Decoding:
+        """Find the entities of a batch, with what their confidences are calculated from.
+
+        docs (Sequence[Doc]): One with tokens at least.
+        """
+        require_upstream(self.model, docs, self.name)
+        scores = self.model.predict(list(docs))
+        allowed = [self._open_tags(doc) for doc in docs]
+        chain = make_chain(scores, _legality(self.tags), allowed)
+        paths = crf_decode(chain)
         tags = self.tags
-        return [
-            [
-                Span(doc, start, end, label=label)
-                for start, end, label in decode_tags([tags[i] for i in next(paths)])
-            ]
-            if len(doc)
-            else []
-            for doc in docs
-        ]
+        spans = []
+        for doc, path in zip(docs, paths, strict=True):
+            preset = {ent.start for ent in doc.ents}
+            found = decode_tags([tags[i] for i in path])
+            spans.append([span for span in found if span[0] not in preset])
+        return Decoding(spans, paths, chain, scores.emissions)
 
-    def _keep_off_space(self, doc: Doc, emissions: Floats2d) -> Floats2d:
-        """Let no entity begin or end on a whitespace token."""
-        space = [token.i for token in doc if token.is_space]
-        if not space:
-            return emissions
-        edges = [i for i, tag in enumerate(self.tags) if tag[0] in "BLU"]
-        emissions = emissions.copy()
-        emissions[self.model.ops.xp.ix_(space, edges)] = IMPOSSIBLE
-        return emissions
+    def _open_tags(self, doc: Doc) -> numpy.ndarray | None:
+        """The tags that are open to each token, (length, n_tags); None where all are.
 
-    def set_annotations(self, docs: Iterable[Doc], predictions: list[list[Span]]) -> None:
-        """Set `doc.ents`; whatever stood there goes."""
-        for doc, entities in zip(docs, predictions, strict=True):
-            doc.set_ents(entities, default="outside")
+        No entity begins or ends on a whitespace token. Entities that stand there keep their
+        tags. Blocked tokens are outside, and so, for all that the model can tell, are
+        entities of types that it does not know. Thus O stays open wherever no tag is fixed,
+        and there is always a legal path.
+        """
+        iob, types, space = doc.to_array([ENT_IOB, ENT_TYPE, IS_SPACE]).T
+        if not (space.any() or numpy.isin(iob, (_INSIDE, _BEGIN)).any()):
+            return None
+        index = {tag: i for i, tag in enumerate(self.tags)}
+        edges = numpy.asarray([tag[0] in "BLU" for tag in index])
+        allowed = ~numpy.outer(space > 0, edges)
+        allowed[(iob == _BEGIN) & (types == 0), 1:] = False
+        for ent in doc.ents:
+            allowed[ent.start : ent.end] = False
+            for i, tag in enumerate(span_tags(len(ent), ent.label_), start=ent.start):
+                allowed[i, index.get(tag, 0)] = True
+        return allowed
+
+    def set_annotations(self, docs: Iterable[Doc], predictions: list[Prediction]) -> None:
+        """Set `doc.ents` and `span._.confidence`; blocked tokens stay blocked."""
+        # A component that was unpickled in a new process has not passed its factory.
+        register_extensions()
+        for doc, prediction in zip(docs, predictions, strict=True):
+            iob, types = doc.to_array([ENT_IOB, ENT_TYPE]).T
+            blocked = numpy.flatnonzero((iob == _BEGIN) & (types == 0)).tolist()
+            doc.set_ents(
+                prediction.entities, blocked=[doc[i : i + 1] for i in blocked], default="outside"
+            )
+            for span, confidence in zip(prediction.entities, prediction.confidences, strict=True):
+                if confidence is not None:
+                    span._.confidence = confidence
+            if prediction.emissions is not None:
+                doc.user_data[self._emissions_key] = prediction.emissions
+
+    @property
+    def _emissions_key(self) -> str:
+        return f"{self.name}_emissions"
 
     def update(
         self,
@@ -228,24 +365,18 @@ class BertLstmNer(TrainablePipe):
         """The negative log-likelihood of the gold tags and its gradient, both a token.
 
         examples (Iterable[Example]): The batch.
-        scores (CrfScores): The model's, for the predicted Docs.
+        scores (CrfScores): The model's, for the predicted Docs; one with tokens at least.
+        RAISES: BL304 where scores are not finite.
         """
         examples = list(examples)
-        ops = self.model.ops
-        full = [i for i, eg in enumerate(examples) if len(eg.predicted)]
-        present = CrfScores(
-            [scores.emissions[i] for i in full], scores.starts, scores.ends, scores.transitions
-        )
-        allowed = [self._allowed_tags(examples[i]) for i in full]
-        loss, gradient = crf_loss(ops, present, allowed, _legality(self.tags))
+        allowed = [self._allowed_tags(example) for example in examples]
+        legality = _legality(self.tags, self.model.attrs["legal_paths_only"])
+        loss, gradient = crf_loss(scores, allowed, legality)
         if not numpy.isfinite(loss):
             raise BertLstmError("BL304", name=self.name)
         n_words = sum(len(eg.predicted) for eg in examples)
-        emissions = [ops.alloc2f(0, len(self.tags)) for _ in examples]
-        for i, d_emissions in zip(full, gradient.emissions, strict=True):
-            emissions[i] = d_emissions / n_words
         return loss / n_words, CrfScores(
-            emissions,
+            [d_emissions / n_words for d_emissions in gradient.emissions],
             gradient.starts / n_words,
             gradient.ends / n_words,
             gradient.transitions / n_words,
@@ -262,7 +393,50 @@ class BertLstmNer(TrainablePipe):
                 row[index.get(tag, 0)] = True
         return allowed
 
+    def score(self, examples: Iterable[Example], **kwargs: Any) -> dict[str, Any]:
+        """Score what the component has set on the predicted Docs.
+
+        RETURNS (dict[str, Any]): The scorer's keys; with `score_loss` also `ents_loss`, the
+            negative log-likelihood of the gold a token, and `ents_neg_loss`.
+        RAISES: BL312 where a Doc does not carry the component's scores.
+        """
+        examples = list(examples)
+        scores: dict[str, Any] = super().score(examples, **kwargs)
+        if self.score_loss:
+            loss = self._mean_loss([eg for eg in examples if len(eg.predicted)])
+            scores["ents_loss"] = loss
+            scores["ents_neg_loss"] = None if loss is None else -loss
+        return scores
+
+    def _mean_loss(self, examples: list[Example]) -> float | None:
+        if not all(self._emissions_key in eg.predicted.user_data for eg in examples):
+            raise BertLstmError("BL312", name=self.name)
+        succession = self.model.get_ref("succession")
+        total = 0.0
+        for batch in minibatch(examples, _SCORED_AT_ONCE):
+            kept = [eg.predicted.user_data[self._emissions_key] for eg in batch]
+            scores = succession.predict([self.model.ops.asarray2f(values) for values in kept])
+            total += self.get_loss(batch, scores)[0] * sum(len(eg.predicted) for eg in batch)
+        n_words = sum(len(eg.predicted) for eg in examples)
+        return total / n_words if n_words else None
+
+    def rehearse(
+        self,
+        examples: Iterable[Example],
+        *,
+        sgd: Optimizer | None = None,
+        losses: dict[str, float] | None = None,
+        **config: Any,
+    ) -> dict[str, float]:
+        """Refuse what `nlp.rehearse` asks for.
+
+        RAISES: BL310.
+        """
+        raise BertLstmError("BL310", name=self.name)
+
 
 @lru_cache
-def _legality(tags: tuple[str, ...]) -> Legality:
-    return Legality(legal_starts(tags), legal_ends(tags), legal_transitions(tags))
+def _legality(tags: tuple[str, ...], legal_paths_only: bool = True) -> Legality:
+    """What may follow what; without `legal_paths_only` all may follow all."""
+    rules = (legal_starts(tags), legal_ends(tags), legal_transitions(tags))
+    return Legality(*(rule if legal_paths_only else numpy.ones_like(rule) for rule in rules))
