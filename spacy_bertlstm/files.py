@@ -31,3 +31,16 @@ def written_whole(path: Path) -> Iterator[Path]:
     except OSError as error:
         reason = error.strerror or type(error).__name__
         raise BertLstmError("BL109", path=path, reason=reason) from error
+
+
+def require_no_files(folder: Path) -> None:
+    """Make sure that a folder is absent or empty.
+
+    RAISES: BL109 (cannot be looked at), BL110 (it is neither).
+    """
+    try:
+        taken = folder.exists() and (not folder.is_dir() or any(folder.iterdir()))
+    except OSError as error:
+        raise BertLstmError("BL109", path=folder, reason=error.strerror) from error
+    if taken:
+        raise BertLstmError("BL110", path=folder)

@@ -1,6 +1,7 @@
 """The commands of `python -m spacy bertlstm`."""
 
 from spacy_bertlstm.cli.app import app as app
+from spacy_bertlstm.cli.calibrate import calibrate as calibrate
 from spacy_bertlstm.cli.check import check as check
 from spacy_bertlstm.cli.convert import convert as convert
 from spacy_bertlstm.cli.evaluate import evaluate as evaluate

@@ -14,7 +14,7 @@ from tqdm import tqdm
 
 from spacy_bertlstm.cli.app import Format, app, errors_as_messages, print_report, write_report
 from spacy_bertlstm.errors import BertLstmError
-from spacy_bertlstm.files import written_whole
+from spacy_bertlstm.files import require_no_files, written_whole
 from spacy_bertlstm.formats.i2b2 import write_i2b2
 from spacy_bertlstm.losses import LossReport
 from spacy_bertlstm.records import Document
@@ -61,7 +61,7 @@ def export(
             read_docs(docs_path, Vocab()), desc=f"Exporting {docs_path}", unit="record",
             disable=None,
         )  # fmt: skip
-        _require_no_files(output)
+        require_no_files(output)
         with written_whole(output) as part:
             part.mkdir()
             written = write_i2b2(_records(docs, docs_path, source), part, report, widen=widen)
@@ -70,15 +70,6 @@ def export(
             if not allow_loss:
                 report.require_no_loss()
         typer.echo(f"{written} records -> {output}")
-
-
-def _require_no_files(folder: Path) -> None:
-    try:
-        taken = folder.exists() and (not folder.is_dir() or any(folder.iterdir()))
-    except OSError as error:
-        raise BertLstmError("BL109", path=folder, reason=error.strerror) from error
-    if taken:
-        raise BertLstmError("BL110", path=folder)
 
 
 def _records(docs: Iterable[Doc], path: Path, source: Source) -> Iterator[Document]:
