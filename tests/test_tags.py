@@ -11,6 +11,7 @@ from spacy_bertlstm.tags import (
     legal_starts,
     legal_transitions,
     make_tags,
+    span_tags,
     split_tag,
 )
 
@@ -34,6 +35,8 @@ def test_tag_set() -> None:
 def test_spans_of_tags(spans: list, length: int, tags: list[str]) -> None:
     assert len(tags) == length
     assert decode_tags(tags) == spans
+    for start, end, label in spans:
+        assert span_tags(end - start, label) == tags[start:end]
 
 
 def spans_to_tags(spans: list[tuple[int, int, str]], length: int) -> list[str]:

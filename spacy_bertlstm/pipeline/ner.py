@@ -115,7 +115,8 @@ class Decoding:
             for spans, path in zip(self.spans, self.paths, strict=True)
         ]
         log_probs = crf_log_probs(self.chain, pieces, temperature=temperature)
-        return [numpy.exp(values).tolist() for values in log_probs]
+        # Rounding may leave the log of a certainty a little above zero.
+        return [numpy.exp(numpy.minimum(values, 0)).tolist() for values in log_probs]
 
 
 @dataclass(frozen=True)
