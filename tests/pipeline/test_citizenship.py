@@ -81,6 +81,7 @@ def update(nlp: Language, examples: list[Example], steps: int) -> dict[str, floa
         for _, pipe in nlp.pipeline:
             if hasattr(pipe, "finish_update"):
                 pipe.finish_update(optimizer)
+        optimizer.step_schedules()
     return losses
 
 
