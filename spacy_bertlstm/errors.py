@@ -75,6 +75,17 @@ MESSAGES = {
     "listeners with nlp.replace_listeners before sourcing it.",
     "BL324": "a BiLSTM of hidden_width = {hidden_width} and depth = {depth}: both must be at "
     "least 1. For the encoder alone, put its listener in the place of the BiLSTM.",
+    "BL330": "{path}: not a trained pipeline ({reason}). Give a folder that training wrote, "
+    "such as training/model-best.",
+    "BL331": "{path}: the pruned pipeline predicts otherwise on {docs} of {total} Docs, the first "
+    "being number {first}. Ship neither, and report which components it has.",
+    "BL332": "{path}: {words} words that only the notes hold stand in {files} of its files. "
+    "Prune the pipeline with 'python -m spacy bertlstm prune'; --show-text lists the words, and "
+    "--public FILE names a public file that holds them.",
+    "BL333": "{path}: it holds none but public words, so nothing could be found. "
+    "Give the notes that the pipeline was trained on.",
+    "BL334": "{path}: not a JSON object of scores ({reason}). "
+    "Write it with 'python -m spacy evaluate'.",
     # BL4xx: tags
     "BL401": "tag '{tag}' is no BILUO tag. Give tags of the form O, B-X, I-X, L-X or U-X.",
     # BL5xx: training

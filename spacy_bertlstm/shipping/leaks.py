@@ -1,0 +1,253 @@
+"""Words of notes in a wheel: every file of it is read for what only the notes hold.
+
+A word is a run of letters or of digits, at least four. Or it is letters and digits joined by at
+most one mark each, at least six of them and one a digit, such as a date or a record number
+("AB-7731", "12/03/1961"), but no decimal fraction. "ana" is not found in "banana".
+
+Text (valid UTF-8) is read without regard to case, as it stands and with the escapes of JSON
+undone; gzip and zip files are opened. Elsewhere, as in weights, chance makes short words: there
+only words of six bytes or more count, and only as the notes write them or in lower case. With
+5,000 such words, 90 MB of random bytes raise a false alarm once in 300 times.
+"""
+
+import gzip
+import io
+import re
+import zipfile
+import zlib
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import spacy
+from spacy.tokens import Doc
+
+import spacy_bertlstm
+from spacy_bertlstm.errors import BertLstmError
+from spacy_bertlstm.tokens.extensions import get_record
+
+_LEAST = 4
+_LEAST_JOINED = 6
+_LEAST_BYTES_IN_BINARY = 6
+# A longer chain of parts is read in pieces of so many.
+_MOST_PARTS = 8
+
+_CHAIN = re.compile(r"[^\W_](?:[-/.:@'+]?[^\W_])+")
+_PART = re.compile(r"[^\W\d_]+|\d+|.")
+_DECIMAL = re.compile(r"\d+\.\d+")
+
+# The same chain in bytes. In ASCII a byte above 127 ends it; a second pattern, several times as
+# slow, also takes letters that UTF-8 writes in two bytes or three.
+_ASCII_CHAIN = re.compile(rb"[0-9A-Za-z](?:[-/.:@'+]?[0-9A-Za-z]){5,}")
+_LETTER = rb"(?:[0-9A-Za-z]|[\xc3-\xdf][\x80-\xbf]|[\xe0-\xef][\x80-\xbf]{2})"
+_UTF8_CHAIN = re.compile(_LETTER + rb"(?:[-/.:@'+]?" + _LETTER + rb"){3,}")
+
+_ESCAPES = re.compile(rb"(?:\\+u[0-9a-fA-F]{4})+|\\+[nrtbf]")
+_HEX = re.compile(rb"u([0-9a-fA-F]{4})")
+# A wheel's list of its files has a hash for each, random letters and digits.
+_RECORD_HASH = re.compile(rb"sha256=[\w-]+")
+
+_NOT_AN_ARCHIVE = (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, NotImplementedError)
+
+
+@dataclass(frozen=True)
+class Leak:
+    """Words of notes in one file.
+
+    place (str): The file, below the wheel or folder; words of notes in its name are masked.
+    kind (str): "text", "binary", or "name" where the file's name holds them.
+    words (frozenset[str]): In lower case.
+    """
+
+    place: str
+    kind: str
+    words: frozenset[str]
+
+
+def find_words(text: str) -> set[str]:
+    """All words of a text, as the module's head defines them, in their own case."""
+    words = set()
+    for chain in set(_CHAIN.findall(text)):
+        parts = _PART.findall(chain)
+        for first in range(len(parts)):
+            for last in range(first, min(first + _MOST_PARTS, len(parts))):
+                if parts[first][0].isalnum() and parts[last][0].isalnum():
+                    word = "".join(parts[first : last + 1])
+                    if _counts(word, parts=last - first + 1):
+                        words.add(word)
+    return words
+
+
+def _counts(word: str, *, parts: int) -> bool:
+    if parts == 1:
+        return len(word) >= _LEAST
+    return (
+        sum(char.isalnum() for char in word) >= _LEAST_JOINED
+        and any(char.isdecimal() for char in word)
+        and not _DECIMAL.fullmatch(word)
+    )
+
+
+def find_public_words(
+    lang: str, *, encoder: str | None = None, files: Iterable[Path] = ()
+) -> frozenset[str]:
+    """Words that tell nothing of a patient, since they stand in public places.
+
+    lang (str): Of a blank spaCy pipeline, whose strings and stop words are public. So are the
+        words of this package and of what spaCy writes into every package.
+    encoder (str | None): The folder of an encoder or its name on the hub; its vocabulary, of
+        whole words and pieces, and its config.
+    files (Iterable[Path]): Other public files; of a folder, all files.
+    RETURNS (frozenset[str]): In lower case.
+    RAISES: BL101, BL108 (a file), BL307 (the encoder).
+    """
+    nlp = spacy.blank(lang)
+    texts = [*nlp.vocab.strings, *nlp.Defaults.stop_words]
+    spacy_folder = Path(spacy.__file__).parent
+    sources = [
+        Path(spacy_bertlstm.__file__).parent,
+        spacy_folder / "default_config.cfg",
+        spacy_folder / "cli" / "package.py",
+        *files,
+    ]
+    words = find_words("\n".join([*texts, *_read_encoder(encoder)]))
+    for source in sources:
+        for _, data in _read_files(source):
+            text = _decode(data)
+            words |= _in_binary(data, utf8=True) if text is None else _in_text(data, text)
+    return frozenset(word.lower() for word in words)
+
+
+def _read_encoder(name: str | None) -> Iterator[str]:
+    """The pieces of an encoder's vocabulary, with and without their marks, and its config."""
+    if name is None:
+        return
+    from transformers import AutoConfig, AutoTokenizer  # they load torch: only when needed
+
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(name)
+        config = AutoConfig.from_pretrained(name)
+    except (OSError, ValueError, ImportError) as error:
+        reason = str(error).strip().partition("\n")[0]
+        raise BertLstmError("BL307", name=name, reason=reason) from error
+    for piece in tokenizer.get_vocab():
+        yield piece
+        yield tokenizer.convert_tokens_to_string([piece])
+    yield config.to_json_string(use_diff=False)
+
+
+def find_private_words(docs: Iterable[Doc], public: frozenset[str]) -> frozenset[str]:
+    """Words that only notes hold.
+
+    docs (Iterable[Doc]): Their texts, record names and metadata are read; their labels are
+        public.
+    public (frozenset[str]): From `find_public_words`.
+    RETURNS (frozenset[str]): In their own case.
+    """
+    words: set[str] = set()
+    labels: set[str] = set()
+    for doc in docs:
+        record = get_record(doc)
+        facts = [] if record is None else [record.id, *record.metadata.values()]
+        words |= find_words("\n".join([doc.text, str(doc.user_data.get("id", "")), *facts]))
+        spans = [*doc.ents, *(span for group in doc.spans.values() for span in group)]
+        labels.update(span.label_ for span in spans)
+        labels.update(doc.cats)
+    public = public | {word.lower() for word in find_words("\n".join(labels))}
+    return frozenset(word for word in words if word.lower() not in public)
+
+
+def find_leaks(path: Path, private: frozenset[str]) -> Iterator[Leak]:
+    """Look for words of notes in a wheel, in another file, or in all files of a folder.
+
+    path (Path): The wheel, file or folder.
+    private (frozenset[str]): From `find_private_words`.
+    RETURNS (Iterator[Leak]): At most one a file and kind.
+    RAISES: BL101 (nothing there), BL108 (unreadable).
+    """
+    lower = frozenset(word.lower() for word in private)
+    forms = private | lower
+    utf8 = not all(word.isascii() for word in forms)
+    for place, data in _read_files(path):
+        in_name = frozenset(word.lower() for word in find_words(place)) & lower
+        for word in sorted(in_name, key=len, reverse=True):
+            place = re.sub(re.escape(word), "***", place, flags=re.IGNORECASE)
+        if in_name:
+            yield Leak(place, "name", in_name)
+        text = _decode(data)
+        if text is None:
+            kind = "binary"
+            found = {word.lower() for word in _in_binary(data, utf8=utf8) & forms}
+        else:
+            kind = "text"
+            found = {word.lower() for word in _in_text(data, text)} & lower
+        if found:
+            yield Leak(place, kind, frozenset(found))
+
+
+def _decode(data: bytes) -> str | None:
+    try:
+        return data.decode("utf-8") if b"\0" not in data else None
+    except UnicodeDecodeError:
+        return None
+
+
+def _in_text(data: bytes, text: str) -> set[str]:
+    words = find_words(text)
+    if b"\\" in data:
+        words |= find_words(_unescape(data).decode("utf-8", errors="ignore"))
+    return words
+
+
+def _in_binary(data: bytes, *, utf8: bool) -> set[str]:
+    chains: set[bytes] = set()
+    for form in (data, _unescape(data)):
+        chains.update(_ASCII_CHAIN.findall(form))
+        if utf8:
+            chains.update(_UTF8_CHAIN.findall(form))
+    words = find_words("\n".join(chain.decode("utf-8", errors="ignore") for chain in chains))
+    return {word for word in words if len(word.encode("utf-8")) >= _LEAST_BYTES_IN_BINARY}
+
+
+def _unescape(data: bytes) -> bytes:
+    """Undo the escapes of JSON; control characters become a blank."""
+    return _ESCAPES.sub(_unescape_one, data)
+
+
+def _unescape_one(match: re.Match[bytes]) -> bytes:
+    codes = b"".join(_HEX.findall(match[0])).decode("ascii")
+    # Pairs of escapes stand for one character beyond the first 65,536.
+    text = bytes.fromhex(codes).decode("utf-16-be", errors="replace")
+    return text.encode("utf-8") or b" "
+
+
+def _read_files(path: Path) -> Iterator[tuple[str, bytes]]:
+    """Every file below a path with its name below it, archives opened."""
+    if not path.exists():
+        raise BertLstmError("BL101", kind="wheel, file or folder", path=path)
+    files = sorted(path.rglob("*")) if path.is_dir() else [path]
+    for file in files:
+        if not file.is_dir() and "__pycache__" not in file.parts:
+            place = file.relative_to(path).as_posix() if file != path else file.name
+            try:
+                yield from _open(place, file.read_bytes())
+            except OSError as error:
+                reason = error.strerror or "a broken archive"
+                raise BertLstmError("BL108", path=file, reason=reason) from error
+            except _NOT_AN_ARCHIVE as error:
+                raise BertLstmError("BL108", path=file, reason="a broken archive") from error
+
+
+def _open(place: str, data: bytes) -> Iterator[tuple[str, bytes]]:
+    # By the first bytes: weights may hold a zip of their own behind other data.
+    if data.startswith(b"PK\x03\x04"):
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            for member in archive.infolist():
+                if not member.is_dir():
+                    yield from _open(f"{place}/{member.filename}", archive.read(member))
+    elif data.startswith(b"\x1f\x8b"):
+        yield from _open(place, gzip.decompress(data))
+    elif place.endswith(".dist-info/RECORD"):
+        yield place, _RECORD_HASH.sub(b"", data)
+    else:
+        yield place, data

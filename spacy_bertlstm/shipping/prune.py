@@ -1,0 +1,190 @@
+"""A trained pipeline without what it saw: its notes' words, paths and corpora.
+
+spaCy's string store keeps every token that ever passed a pipeline, and writes them all to
+`vocab/strings.json`. A pipeline does not need them: it needs what loading it without that file
+adds (its language's exceptions, its patterns, its tables), and its labels.
+"""
+
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from copy import deepcopy
+from dataclasses import dataclass
+from itertools import zip_longest
+from pathlib import Path
+from typing import Any
+
+import spacy
+import srsly
+from spacy.language import Language
+from spacy.strings import StringStore
+from spacy.tokens import Doc
+from thinc.api import Config, Model
+
+from spacy_bertlstm.errors import BertLstmError
+from spacy_bertlstm.files import written_whole
+
+# What spaCy, srsly and thinc raise on a folder that is no pipeline, or one with parts missing.
+_NOT_A_PIPELINE = (OSError, ValueError, KeyError, TypeError, AttributeError, ImportError)
+
+_PATH_VARIABLE = re.compile(r"\$\{paths\.(\w+)")
+
+
+@dataclass(frozen=True)
+class Pruned:
+    """How many entries of the string store were kept, and how many went."""
+
+    kept: int
+    dropped: int
+
+
+def prune_pipeline(source: Path, target: Path) -> Pruned:
+    """Write a pipeline without the words and the paths of its training.
+
+    Strings that loading the pipeline adds by itself are kept, and the labels, and the words
+    that a table of static vectors has rows for. In the config, paths become null, save those
+    that components name: of these the last part stays.
+
+    source (Path): The folder of a trained pipeline.
+    target (Path): A folder, new or empty.
+    RETURNS (Pruned): The numbers of strings.
+    RAISES: BL109 (not writable), BL110 (target not empty), BL330 (no pipeline).
+    """
+    if target.exists() and (not target.is_dir() or any(target.iterdir())):
+        raise BertLstmError("BL110", path=target)
+    seen = _read_strings(source)
+    nlp = load_pipeline(source, exclude=["strings"])
+    strings = nlp.vocab.strings
+    for _, component in nlp.components:
+        for text in _strings_in(getattr(component, "labels", ())):
+            strings.add(text)
+    for key in nlp.vocab.vectors.key2row:
+        if key in seen:
+            strings.add(seen[key])
+    nlp.config = strip_config(nlp.config)
+    _strip_models(nlp)
+    with written_whole(target) as part:
+        nlp.to_disk(part)
+    return Pruned(kept=len(strings), dropped=sum(text not in strings for text in seen))
+
+
+def load_pipeline(path: Path, *, exclude: Sequence[str] = ()) -> Language:
+    """Load a pipeline from a folder.
+
+    RAISES: BL330.
+    """
+    try:
+        return spacy.load(path, exclude=list(exclude))
+    except _NOT_A_PIPELINE as error:
+        reason = str(error).strip().partition("\n")[0] or type(error).__name__
+        raise BertLstmError("BL330", path=path, reason=reason) from error
+
+
+def _read_strings(source: Path) -> StringStore:
+    path = source / "vocab" / "strings.json"
+    try:
+        return StringStore().from_disk(path)
+    except (OSError, ValueError, TypeError) as error:
+        raise BertLstmError(
+            "BL330", path=source, reason="no vocab/strings.json that can be read"
+        ) from error
+
+
+def _strings_in(value: object) -> Iterator[str]:
+    """Every string in nested mappings and sequences, keys included."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, Mapping):
+        yield from _strings_in([*value.keys(), *value.values()])
+    elif isinstance(value, Iterable):
+        for part in value:
+            yield from _strings_in(part)
+
+
+def strip_config(config: Config) -> Config:
+    """A pipeline's config without places: what runs is untouched, and so is the recipe.
+
+    config (Config): Not interpolated.
+    RETURNS (Config): A copy. [paths] is null, but for the last part of what a component names;
+        strings that are no registered names are gone from [corpora], [initialize],
+        [pretraining], the logger and the callbacks of [training].
+    """
+    stripped = config.copy()
+    running = Config({key: deepcopy(config[key]) for key in ("nlp", "components")})
+    needed = set(_PATH_VARIABLE.findall(running.to_str(interpolate=False)))
+    stripped["paths"] = {
+        key: last_part(value) if key in needed else None
+        for key, value in config.get("paths", {}).items()
+    }
+    for section in ("corpora", "initialize", "pretraining"):
+        if section in stripped:
+            stripped[section] = _without_places(stripped[section])
+    training = stripped["training"]
+    for key in ("logger", "before_to_disk", "before_update"):
+        if key in training:
+            training[key] = _without_places(training[key])
+    return stripped
+
+
+def _without_places(section: Any) -> Any:
+    """Without strings, save the names of registered functions and references to paths."""
+    if isinstance(section, Mapping):
+        return {
+            key: value if key.startswith("@") else _without_places(value)
+            for key, value in section.items()
+        }
+    if isinstance(section, str):
+        return section if section.startswith("${") else None
+    if isinstance(section, Sequence) and any(_strings_in(section)):
+        return None
+    return section
+
+
+def last_part(value: Any) -> Any:
+    """The last part of a path; a name on the hub ("owner/name") stays whole."""
+    if not isinstance(value, str):
+        return None
+    is_hub_name = re.fullmatch(r"[\w-][\w.-]*/[\w.-]+", value) and not Path(value).exists()
+    return value if is_hub_name else re.split(r"[/\\]", value.rstrip("/\\"))[-1]
+
+
+def _strip_models(nlp: Language) -> None:
+    """A transformer's model keeps the path that its weights were once loaded from."""
+    from spacy_transformers.layers import TransformerModel  # it loads torch: only when needed
+
+    for _, component in nlp.components:
+        model = getattr(component, "model", None)
+        for node in model.walk() if isinstance(model, Model) else ():
+            if isinstance(node, TransformerModel):
+                name = last_part(node.attrs["name"])
+                node.attrs["name"] = name
+                node.transformer.config._name_or_path = name
+
+
+def require_same_predictions(
+    first: Language, second: Language, texts: Sequence[str], *, path: Path
+) -> None:
+    """Compare what two pipelines set on texts: tokens, entities, spans, attributes.
+
+    path (Path): Of the second, for the message.
+    RAISES: BL331 where they differ.
+    """
+    pairs = zip_longest(first.pipe(texts), second.pipe(texts))
+    differing = [i for i, (a, b) in enumerate(pairs, start=1) if _result(a) != _result(b)]
+    if differing:
+        raise BertLstmError(
+            "BL331", path=path, docs=len(differing), total=len(texts), first=differing[0]
+        )
+
+
+def _result(doc: Doc) -> tuple[bytes, dict[str, Any]] | None:
+    """All that stands on a Doc and can be stored; None where a string is not known."""
+    try:
+        content = doc.to_bytes(exclude=["tensor", "user_data", "strings"])
+    except KeyError:
+        return None
+    attributes = {
+        repr(key): value
+        for key, value in doc.user_data.items()
+        if srsly.is_json_serializable(value)
+    }
+    return content, attributes
