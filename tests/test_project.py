@@ -35,6 +35,24 @@ def test_a_workflow_makes_what_its_steps_need(workflow: str) -> None:
         made.update(COMMANDS[step].get("outputs", []))
 
 
+def test_no_wheel_of_a_pipeline_gets_into_dist_before_the_search_for_leaks() -> None:
+    script = COMMANDS["package"]["script"]
+    (search,) = (i for i, line in enumerate(script) if "bertlstm leaks" in line)
+    (build,) = (i for i, line in enumerate(script) if "packages/en_" in line)
+    into_dist = [i for i, line in enumerate(script) if line.split()[-1] == "dist"]
+    into_dist = [i for i in into_dist if not script[i].startswith("rm ")]
+    assert build < search < min(into_dist)
+    for part in ("train", "dev", "test"):
+        assert f"corpus/{part}.spacy" in script[search]
+    assert "training/model-best" not in script[build]
+
+
+def test_the_demo_alone_states_that_its_notes_are_synthetic() -> None:
+    """The statement must not stand on the card of a pipeline that learned other notes."""
+    assert "synthetic" not in PROJECT["vars"]["data_statement"].lower()
+    assert "Synthetic notes" in (ROOT / "Makefile").read_text(encoding="utf-8")
+
+
 def test_every_registered_name_is_in_the_readme() -> None:
     table = (ROOT / "setup.cfg").read_text(encoding="utf-8").partition("[options.entry_points]")[2]
     names = re.findall(r"^    (\S+) = spacy_bertlstm", table.partition("\n[")[0], re.MULTILINE)
