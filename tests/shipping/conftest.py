@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -42,22 +43,31 @@ def notes(tmp_path: Path, make_examples: Callable[[Language], list[Example]]) ->
     return path
 
 
+@pytest.fixture(scope="session")
+def once(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the one training leaves its pipeline."""
+    return tmp_path_factory.mktemp("once")
+
+
 @pytest.fixture
 def trained(
     tmp_path: Path,
+    once: Path,
     notes: Path,
     tiny_bert: Path,
     make_nlp: Callable[..., Language],
     make_examples: Callable[[Language], list[Example]],
 ) -> Path:
     """A trained pipeline as `spacy train` writes it, which has seen the notes."""
-    spacy.util.fix_random_seed(0)
-    nlp = make_nlp()
-    examples = make_examples(nlp)
-    optimizer = nlp.initialize(lambda: examples)
-    nlp.update(examples, sgd=optimizer, annotates=["sentences"])
-    nlp(HEADER)
-    nlp.config["paths"].update(train=str(notes), dev=str(notes), encoder=str(tiny_bert))
-    nlp.config["initialize"]["vocab_data"] = str(notes.parent / "words.jsonl")
-    nlp.to_disk(tmp_path / "model")
+    if not (once / "model").exists():
+        spacy.util.fix_random_seed(0)
+        nlp = make_nlp()
+        examples = make_examples(nlp)
+        optimizer = nlp.initialize(lambda: examples)
+        nlp.update(examples, sgd=optimizer, annotates=["sentences"])
+        nlp(HEADER)
+        nlp.config["paths"].update(train=str(notes), dev=str(notes), encoder=str(tiny_bert))
+        nlp.config["initialize"]["vocab_data"] = str(notes.parent / "words.jsonl")
+        nlp.to_disk(once / "model")
+    shutil.copytree(once / "model", tmp_path / "model")
     return tmp_path / "model"

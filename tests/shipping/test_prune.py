@@ -99,6 +99,14 @@ def test_a_pruned_pipeline_can_be_trained_on(
     assert losses["ner"] > 0
 
 
+def test_a_pipeline_that_was_never_trained_can_be_pruned(
+    make_nlp: Callable[..., Language], tmp_path: Path, tiny_bert: Path
+) -> None:
+    make_nlp().to_disk(tmp_path / "model")
+    prune_pipeline(tmp_path / "model", tmp_path / "pruned")
+    assert str(tiny_bert.parent).encode() not in everything(tmp_path / "pruned")
+
+
 # --- components of others ----------------------------------------------------------------
 
 
