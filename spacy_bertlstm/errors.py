@@ -91,6 +91,21 @@ MESSAGES = {
     # BL5xx: training
     "BL501": "max_words = {max_words}: it must be 0 (whole records) or positive.",
     "BL502": "a corpus has no path. Give --paths.train and --paths.dev.",
+    "BL510": "{path}: a training that has not ended left it. Go on with --resume, or remove it "
+    "to start anew.",
+    "BL511": "{path}: cannot be read as a checkpoint ({reason}). Remove it to start anew.",
+    "BL512": "{path}: written under other settings: {key} was {then}, and now is {now}. "
+    "Go on with the settings of then, or remove it to start anew.",
+    "BL513": "{path}: what {name} reads is no longer what it was. Go on with the corpus of then, "
+    "or remove the checkpoint to start anew.",
+    "BL514": "{path}: the batches up to it cannot be drawn again, since the corpus or the batcher "
+    "draws at random by itself. Remove it to start anew.",
+    "BL515": "component '{name}': its weights are neither thinc's nor torch's. "
+    "Train it with 'spacy train', which writes no checkpoints.",
+    "BL516": "the optimizer keeps parameter '{name}', which no component's model has. "
+    "Train with 'spacy train', which writes no checkpoints.",
+    "BL517": "{path}: the pipeline has another weight {name}. Go on with the versions of then, "
+    "or remove the checkpoint to start anew.",
 }
 
 

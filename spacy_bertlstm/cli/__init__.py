@@ -7,6 +7,8 @@ from spacy_bertlstm.cli.check import check as check
 from spacy_bertlstm.cli.convert import convert as convert
 from spacy_bertlstm.cli.evaluate import evaluate as evaluate
 from spacy_bertlstm.cli.export import export as export
+from spacy_bertlstm.cli.hash import hash_model as hash_model
 from spacy_bertlstm.cli.leaks import leaks as leaks
 from spacy_bertlstm.cli.prune import prune as prune
 from spacy_bertlstm.cli.split import split as split
+from spacy_bertlstm.cli.train import train as train

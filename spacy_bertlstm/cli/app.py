@@ -18,7 +18,7 @@ from spacy_bertlstm.losses import LossReport
 
 app = typer.Typer(
     name="bertlstm",
-    help="Convert, check, split and export annotated clinical notes.",
+    help="Convert, check, split and export annotated clinical notes; train on them.",
     no_args_is_help=True,
 )
 spacy_app.add_typer(app)
