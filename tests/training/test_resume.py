@@ -1,0 +1,334 @@
+"""A training that is killed and resumed ends as if nothing had happened."""
+
+import io
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+import spacy
+import srsly
+from spacy.cli.train import train as spacy_train
+from spacy.training import Example
+from spacy.training.initialize import init_nlp
+from spacy.util import load_config
+from thinc.api import decaying, require_cpu, require_gpu
+
+import spacy_bertlstm.training.loop as loop
+from spacy_bertlstm.training.loop import Training, train
+from spacy_bertlstm.training.weights import hash_weights
+
+NER = Path(__file__).parent.parent.parent / "configs" / "ner.cfg"
+
+# What is hard to resume: spaCy's NER draws from Python's generator as it learns, its optimizer
+# keeps averages, its dropout is numpy's, and the batches follow a schedule through all epochs.
+STOCK = """
+[paths]
+train = null
+dev = null
+
+[nlp]
+lang = "en"
+pipeline = ["tok2vec", "ner"]
+
+[components]
+
+[components.tok2vec]
+factory = "tok2vec"
+
+[components.tok2vec.model]
+@architectures = "spacy.HashEmbedCNN.v2"
+width = 16
+depth = 2
+embed_size = 50
+window_size = 1
+maxout_pieces = 2
+subword_features = false
+pretrained_vectors = null
+
+[components.ner]
+factory = "ner"
+
+[components.ner.model]
+@architectures = "spacy.TransitionBasedParser.v2"
+state_type = "ner"
+extra_state_tokens = false
+hidden_width = 8
+maxout_pieces = 2
+use_upper = true
+
+[components.ner.model.tok2vec]
+@architectures = "spacy.Tok2VecListener.v1"
+width = 16
+
+[corpora]
+
+[corpora.train]
+@readers = "spacy-bertlstm.Corpus.v1"
+path = ${paths.train}
+max_words = 8
+
+[corpora.dev]
+@readers = "spacy-bertlstm.Corpus.v1"
+path = ${paths.dev}
+
+[training]
+train_corpus = "corpora.train"
+dev_corpus = "corpora.dev"
+seed = 3
+gpu_allocator = null
+max_steps = 13
+eval_frequency = 3
+dropout = 0.2
+accumulate_gradient = 2
+
+[training.batcher]
+@batchers = "spacy.batch_by_words.v1"
+discard_oversize = false
+tolerance = 0.2
+
+[training.batcher.size]
+@schedules = "compounding.v1"
+start = 8
+stop = 30
+compound = 1.2
+
+[training.optimizer]
+@optimizers = "RAdam.v1"
+L2 = 0.01
+use_averages = true
+
+[training.optimizer.learn_rate]
+@schedules = "cyclic_triangular.v1"
+min_lr = 0.001
+max_lr = 0.02
+period = 3
+
+[training.score_weights]
+ents_f = 1.0
+"""
+
+
+class Kill(BaseException):
+    """Stands for a kill, in this process."""
+
+
+@pytest.fixture(params=["stock", "ner"])
+def config(
+    request: pytest.FixtureRequest,
+    tmp_path: Path,
+    ner_config: dict[str, Any],
+    write_corpus: Callable[[Path], Path],
+) -> tuple[Path, dict[str, Any]]:
+    """A config, and what is to be overridden in it."""
+    corpus = write_corpus(tmp_path / "corpus.spacy")
+    overrides = {"paths.train": str(corpus), "paths.dev": str(corpus)}
+    if request.param == "stock":
+        path = tmp_path / "stock.cfg"
+        path.write_text(STOCK, encoding="utf-8")
+        return path, overrides
+    return NER, {
+        **overrides,
+        **ner_config,
+        "components.ner.model.tok2vec.dropout": 0.3,
+        "training.max_steps": 9,
+        "training.eval_frequency": 3,
+        "training.batcher.size": 20,
+        "training.optimizer.learn_rate.warmup_steps": 2,
+    }
+
+
+@pytest.fixture
+def run(config: tuple[Path, dict[str, Any]]) -> Callable[..., str]:
+    """Train in this process and give what was printed."""
+    path, overrides = config
+
+    def run(output: Path, *, more: dict[str, Any] | None = None, **options: Any) -> str:
+        settings = load_config(path, overrides={**overrides, **(more or {})}, interpolate=False)
+        stdout = io.StringIO()
+        train(init_nlp(settings), output, stdout=stdout, stderr=io.StringIO(), **options)
+        return stdout.getvalue()
+
+    return run
+
+
+@pytest.fixture
+def killed_in() -> Callable[[int], AbstractContextManager[None]]:
+    """Have the training in a block end without notice in the middle of a step."""
+
+    @contextmanager
+    def killed_in(step: int) -> Iterator[None]:
+        learn = Training._learn
+
+        def learn_or_die(self: Training, batch: list[Example], **place: int) -> None:
+            learn(self, batch, **place)
+            if place["step"] == step:
+                raise Kill
+
+        with pytest.MonkeyPatch.context() as patch, pytest.raises(Kill):
+            patch.setattr(Training, "_learn", learn_or_die)
+            yield
+
+    return killed_in
+
+
+def results(output: Path) -> dict[str, Any]:
+    """The weights' hashes and the meta data of both models."""
+    assert sorted(path.name for path in output.iterdir()) == ["model-best", "model-last"]
+    return {
+        folder.name: (hash_weights(spacy.load(folder)), srsly.read_json(folder / "meta.json"))
+        for folder in output.iterdir()
+    }
+
+
+def test_the_models_are_those_of_spacy_train(
+    run: Callable[..., str], config: tuple[Path, dict[str, Any]], tmp_path: Path
+) -> None:
+    path, overrides = config
+    spacy_train(path, tmp_path / "spacy", overrides=overrides)
+    run(tmp_path / "ours")
+    assert results(tmp_path / "ours") == results(tmp_path / "spacy")
+
+
+@pytest.mark.parametrize("every, steps", [(2, 7), (1, 8)])
+def test_a_resumed_training_ends_as_one_that_ran_through(
+    run: Callable[..., str],
+    killed_in: Callable[[int], AbstractContextManager[None]],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    every: int | None,
+    steps: int,
+) -> None:
+    # The place in a schedule of dropout rates must be found again too.
+    monkeypatch.setattr(loop, "constant", lambda rate: decaying(rate, 0.2))
+    run(tmp_path / "through")
+    for step in (4, 8):
+        with killed_in(step):
+            run(tmp_path / "killed", checkpoint_every=every, resume=True)
+    printed = run(tmp_path / "killed", checkpoint_every=every, resume=True)
+    assert f"Resumed after {steps} steps" in printed
+    assert results(tmp_path / "killed") == results(tmp_path / "through")
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("config", ["ner"], indirect=True)
+def test_a_training_on_a_gpu_is_resumed(
+    run: Callable[..., str],
+    killed_in: Callable[[int], AbstractContextManager[None]],
+    tmp_path: Path,
+) -> None:
+    require_gpu()
+    try:
+        run(tmp_path / "through")
+        with killed_in(5):
+            run(tmp_path / "killed")
+        run(tmp_path / "killed", resume=True)
+        assert results(tmp_path / "killed") == results(tmp_path / "through")
+    finally:
+        require_cpu()
+
+
+def test_frozen_components_and_patience_as_in_spacy_train(
+    config: tuple[Path, dict[str, Any]], run: Callable[..., str], tmp_path: Path
+) -> None:
+    path, overrides = config
+    if path == NER:
+        pytest.skip("the stock pipeline is enough")
+    run(tmp_path / "source")
+    more = {
+        "components.tok2vec": {"source": str(tmp_path / "source" / "model-last")},
+        "training.frozen_components": ["tok2vec"],
+        "training.annotating_components": ["tok2vec"],
+        "training.max_steps": 0,
+        "training.patience": 5,
+        "training.optimizer.learn_rate": 0.0,
+    }
+    spacy_train(path, tmp_path / "spacy", overrides={**overrides, **more})
+    printed = run(tmp_path / "ours", more=more)
+    assert "Frozen components: ['tok2vec']" in printed
+    assert results(tmp_path / "ours") == results(tmp_path / "spacy")
+
+
+# --- kill -9 ----------------------------------------------------------------------------
+
+# One process imports everything once and forks a child for each training, which enters as the
+# command does. A child counts the calls of functions that train or write, and at a given call
+# kills itself with the signal that no process can catch.
+_KILLS = """
+import json, os, random, shutil, signal, sys
+import spacy_transformers
+import spacy_bertlstm.cli
+from spacy.cli._util import app
+
+folder, *arguments = sys.argv[1:]
+FILES = ("spacy_bertlstm/training/", "spacy/language.py", "spacy/util.py", "/shutil.py")
+
+def train(name, kill_at, *options):
+    output = f"{folder}/{name}"
+    child = os.fork()
+    if child:
+        return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    calls = 0
+    def count(frame, event, argument):
+        nonlocal calls
+        file = frame.f_code.co_filename
+        # Once there is something to lose.
+        if calls or (frame.f_code.co_name == "run" and FILES[0] in file):
+            calls += any(part in file for part in FILES)
+            if calls == kill_at:
+                os.kill(os.getpid(), signal.SIGKILL)
+    sys.setprofile(count)
+    app(["bertlstm", "train", *arguments, "--output", output, *options], standalone_mode=False)
+    sys.setprofile(None)
+    with open(f"{output}.calls", "w") as file:
+        file.write(str(calls))
+    os._exit(0)
+
+report = {"through": train("through", 0), "again": train("again", 0)}
+calls = int(open(f"{folder}/through.calls").read())
+chance = random.Random(1)
+for fifth in range(5):
+    name = f"killed{fifth}"
+    report[name] = []
+    while report[name][-1:] != [0]:
+        # Later kills come in a resumed run, which has less to do.
+        kills = len(report[name])
+        point = chance.randrange(calls * fifth // 5, calls * (fifth + 1) // 5) if not kills else (
+            chance.randrange(calls) if kills == 1 else 0)
+        report[name].append(train(name, point, "--resume"))
+        shutil.copytree(f"{folder}/{name}", f"{folder}/after/{name}-{kills}", dirs_exist_ok=True)
+print(json.dumps(report))
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+@pytest.mark.parametrize("config", ["ner"], indirect=True)
+def test_kill_9_at_five_points(config: tuple[Path, dict[str, Any]], tmp_path: Path) -> None:
+    path, overrides = config
+    options = [part for name, value in overrides.items() for part in (f"--{name}", str(value))]
+    done = subprocess.run(
+        [sys.executable, "-c", _KILLS, tmp_path, path, *options, "--checkpoint-every", "2"],
+        capture_output=True,
+        encoding="utf-8",
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+        timeout=600,
+    )
+    assert done.returncode == 0, done.stderr
+    report = json.loads(done.stdout.splitlines()[-1])
+    through = results(tmp_path / "through")
+    assert results(tmp_path / "again") == through
+    for fifth in range(5):
+        statuses = report[f"killed{fifth}"]
+        assert statuses[0] == -signal.SIGKILL
+        assert statuses[-1] == 0
+        assert results(tmp_path / f"killed{fifth}") == through
+        for number in range(len(statuses)):
+            # A model that stands there is whole, whenever the kill came.
+            for model in (tmp_path / "after" / f"killed{fifth}-{number}").glob("model-*"):
+                spacy.load(model)
