@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from click import NoSuchOption
 from spacy.cli._util import (
     import_code,
     parse_config_overrides,
@@ -44,7 +45,11 @@ def train(
     Settings of the config can be given as options, such as --paths.train FILE.spacy. The
     checkpoint stands in the output folder until the training ends.
     """
-    overrides = parse_config_overrides(context.args)
+    try:
+        overrides = parse_config_overrides(context.args)
+    except NoSuchOption as error:
+        # Newer versions of typer do not know click's own errors.
+        raise typer.BadParameter(error.message) from error
     import_code(code)
     with errors_as_messages():
         if not config_path.is_file():

@@ -73,8 +73,8 @@ def train(
     *,
     resume: bool = False,
     checkpoint_every: int | None = None,
-    stdout: IO[str] = sys.stdout,
-    stderr: IO[str] = sys.stderr,
+    stdout: IO[str] | None = None,
+    stderr: IO[str] | None = None,
 ) -> Path:
     """Train a pipeline as `spacy train` does, so that a killed training can be resumed.
 
@@ -83,10 +83,12 @@ def train(
     resume (bool): Go on from the checkpoint, if there is one.
     checkpoint_every (int | None): Steps from one checkpoint to the next; by default
         `training.eval_frequency`.
+    stdout, stderr (IO | None): For progress and the logger; by default those of Python.
     RETURNS (Path): model-last.
     RAISES: BL109 (not writable), BL510 (a checkpoint would be lost), BL511 to BL514 and BL517
         (a checkpoint that does not fit), BL515 and BL516 (a pipeline that fits into none).
     """
+    stdout, stderr = stdout or sys.stdout, stderr or sys.stderr
     training = Training(nlp, output)
     place = output / CHECKPOINT
     with written_to(output):
@@ -153,16 +155,13 @@ class Training:
         """Train to the end and write the models, and every so many steps a checkpoint."""
         settings, nlp, progress = self.settings, self.nlp, self.progress
         frozen = settings["frozen_components"]
-        lines = {
-            "Pipeline": nlp.pipe_names,
-            "Frozen components": frozen,
-            "Set annotations on update for": settings["annotating_components"],
-            "Learn rate": self.optimizer.learn_rate,
-        }
-        for name, value in lines.items():
-            if value == []:
-                continue
-            stdout.write(_MESSAGES.info(f"{name}: {value}") + "\n")
+        lines = [f"Pipeline: {nlp.pipe_names}"]
+        if frozen:
+            lines.append(f"Frozen components: {frozen}")
+        if settings["annotating_components"]:
+            lines.append(f"Set annotations on update for: {settings['annotating_components']}")
+        for line in lines:
+            stdout.write(_MESSAGES.info(line) + "\n")
         with nlp.select_pipes(disable=frozen):
             log_step, finalize_logger = settings["logger"](nlp, stdout, stderr)
         every = checkpoint_every or settings["eval_frequency"]

@@ -2,24 +2,33 @@
 
 import io
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
+from itertools import count
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import spacy
 import srsly
 from spacy.cli.train import train as spacy_train
+from spacy.language import Language
+from spacy.tokens import Span
 from spacy.training import Example
 from spacy.training.initialize import init_nlp
-from spacy.util import load_config
+from spacy.util import load_config, minibatch, registry
+from spacy.vocab import Vocab
 from thinc.api import decaying, require_cpu, require_gpu
 
 import spacy_bertlstm.training.loop as loop
-from spacy_bertlstm.training.loop import Training, train
+import spacy_bertlstm.training.randomness as randomness
+from spacy_bertlstm.errors import BertLstmError
+from spacy_bertlstm.tokens.corpus import read_docs, write_docs
+from spacy_bertlstm.training.loop import CHECKPOINT, Training, train
 from spacy_bertlstm.training.weights import hash_weights
 
 NER = Path(__file__).parent.parent.parent / "configs" / "ner.cfg"
@@ -116,6 +125,9 @@ ents_f = 1.0
 @pytest.fixture(autouse=True)
 def without_waiting_for_the_disk(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "fsync", lambda handle: None)
+
+
+stock = pytest.mark.parametrize("config", ["stock"], indirect=True)
 
 
 class Kill(BaseException):
@@ -237,12 +249,11 @@ def test_a_training_on_a_gpu_is_resumed(
         require_cpu()
 
 
+@stock
 def test_frozen_components_and_patience_as_in_spacy_train(
     config: tuple[Path, dict[str, Any]], run: Callable[..., str], tmp_path: Path
 ) -> None:
     path, overrides = config
-    if path == NER:
-        pytest.skip("the stock pipeline is enough")
     run(tmp_path / "source")
     more = {
         "components.tok2vec": {"source": str(tmp_path / "source" / "model-last")},
@@ -256,6 +267,159 @@ def test_frozen_components_and_patience_as_in_spacy_train(
     printed = run(tmp_path / "ours", more=more)
     assert "Frozen components: ['tok2vec']" in printed
     assert results(tmp_path / "ours") == results(tmp_path / "spacy")
+
+
+@pytest.fixture
+def stopped(
+    run: Callable[..., str],
+    killed_in: Callable[[int], AbstractContextManager[None]],
+    tmp_path: Path,
+) -> Path:
+    """The output folder of a training that was killed in its ninth step."""
+    with killed_in(8):
+        run(tmp_path / "stopped")
+    return tmp_path / "stopped"
+
+
+@stock
+def test_a_corpus_read_as_a_stream(
+    run: Callable[..., str],
+    killed_in: Callable[[int], AbstractContextManager[None]],
+    tmp_path: Path,
+) -> None:
+    stream = {"training.max_epochs": -1}
+    run(tmp_path / "through", more=stream)
+    with killed_in(8):
+        run(tmp_path / "killed", more=stream)
+    run(tmp_path / "killed", more=stream, resume=True)
+    assert results(tmp_path / "killed") == results(tmp_path / "through")
+
+
+@stock
+def test_callbacks_are_called_as_by_spacy_train(
+    run: Callable[..., str],
+    killed_in: Callable[[int], AbstractContextManager[None]],
+    tmp_path: Path,
+) -> None:
+    seen: list[dict[str, int]] = []
+    saved: list[Language] = []
+
+    def before_to_disk(nlp: Language) -> Language:
+        saved.append(nlp)
+        return nlp
+
+    registry.callbacks("test.note.v1", func=lambda: lambda nlp, place: seen.append(place))
+    registry.callbacks("test.save.v1", func=lambda: before_to_disk)
+    more = {
+        "training.before_update": {"@callbacks": "test.note.v1"},
+        "training.before_to_disk": {"@callbacks": "test.save.v1"},
+        "training.max_epochs": 2,
+    }
+    with killed_in(4):
+        run(tmp_path / "out", more=more)
+    assert [place["step"] for place in seen] == [0, 1, 2, 3, 4]
+    run(tmp_path / "out", more=more, resume=True)
+    assert [place["step"] for place in seen[5:]][:2] == [4, 5]
+    assert {place["epoch"] for place in seen} == {0, 1}
+    assert saved
+    assert spacy.load(tmp_path / "out" / "model-last").meta["performance"]["ents_f"] >= 0.0
+
+
+@stock
+def test_a_checkpoint_is_not_dropped_without_a_word(run: Callable[..., str], stopped: Path) -> None:
+    data = (stopped / CHECKPOINT).read_bytes()
+    with pytest.raises(BertLstmError, match=r"BL510.*checkpoint\.safetensors.*--resume"):
+        run(stopped)
+    assert (stopped / CHECKPOINT).read_bytes() == data
+    (stopped / CHECKPOINT).unlink()
+    assert "No checkpoint" in run(stopped, resume=True)
+    assert len(results(stopped)) == 2
+
+
+@stock
+@pytest.mark.parametrize(
+    "key, value, message",
+    [
+        ("training.optimizer.L2", 0.5, "training.optimizer.L2 was 0.01, and now is 0.5"),
+        ("training.max_steps", 40, "training.max_steps was 13, and now is 40"),
+        ("components.ner.model.hidden_width", 9, "hidden_width was 8, and now is 9"),
+    ],
+)
+def test_another_config(
+    run: Callable[..., str], stopped: Path, key: str, value: object, message: str
+) -> None:
+    with pytest.raises(BertLstmError, match=f"BL512.*{re.escape(message)}"):
+        run(stopped, more={key: value}, resume=True)
+
+
+@stock
+def test_a_logger_may_change(run: Callable[..., str], stopped: Path) -> None:
+    logger = {"training.logger": {"@loggers": "spacy.ConsoleLogger.v1", "progress_bar": True}}
+    assert "Resumed after 7 steps" in run(stopped, more=logger, resume=True)
+
+
+@stock
+def test_another_device(
+    run: Callable[..., str], stopped: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(loop, "get_current_ops", lambda: SimpleNamespace(device_type="gpu"))
+    with pytest.raises(BertLstmError, match="BL512.*device was cpu, and now is gpu"):
+        run(stopped, resume=True)
+
+
+@stock
+@pytest.mark.parametrize("part", ["train", "dev"])
+def test_another_corpus(
+    run: Callable[..., str],
+    killed_in: Callable[[int], AbstractContextManager[None]],
+    tmp_path: Path,
+    part: str,
+) -> None:
+    """The file has the same name, words and number of entities, and one other label."""
+    docs = list(read_docs(tmp_path / "corpus.spacy", Vocab()))
+    for name in ("train", "dev"):
+        write_docs(docs, tmp_path / f"{name}.spacy")
+    more = {f"paths.{name}": str(tmp_path / f"{name}.spacy") for name in ("train", "dev")}
+    with killed_in(4):
+        run(tmp_path / "out", more=more)
+    first, *others = docs[-1].ents
+    docs[-1].ents = [Span(docs[-1], first.start, first.end, others[0].label_), *others]
+    write_docs(docs, tmp_path / f"{part}.spacy")
+    with pytest.raises(BertLstmError, match=f"BL513.*corpora.{part} reads"):
+        run(tmp_path / "out", more=more, resume=True)
+
+
+@stock
+def test_batches_that_cannot_be_repeated(
+    run: Callable[..., str],
+    killed_in: Callable[[int], AbstractContextManager[None]],
+    tmp_path: Path,
+) -> None:
+    sizes = count(1)
+
+    def batch(examples: list[Example]) -> Iterator[list[Example]]:
+        return minibatch(examples, size=next(sizes))
+
+    registry.batchers("test.unsteady.v1", func=lambda: batch)
+    more = {"training.batcher": {"@batchers": "test.unsteady.v1"}}
+    with killed_in(8):
+        run(tmp_path / "out", more=more)
+    with pytest.raises(BertLstmError, match="BL514"):
+        run(tmp_path / "out", more=more, resume=True)
+
+
+@stock
+def test_cupy_starts_anew_where_a_training_may_be_resumed(
+    run: Callable[..., str],
+    stopped: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    seeds: list[int] = []
+    cupy = SimpleNamespace(random=SimpleNamespace(seed=seeds.append))
+    monkeypatch.setattr(randomness, "has_cupy_gpu", True)
+    monkeypatch.setattr(randomness, "cupy", cupy)
+    run(stopped, resume=True, checkpoint_every=4)
+    assert seeds == [7, 9, 13]
 
 
 # --- kill -9 ----------------------------------------------------------------------------
