@@ -9,7 +9,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from spacy_bertlstm.errors import BertLstmError
-from spacy_bertlstm.training.folders import sync, written_to
+from spacy_bertlstm.training.replacing import replaced_whole
 
 _FORMAT = "spacy-bertlstm.checkpoint.v1"
 
@@ -26,17 +26,13 @@ def write_checkpoint(path: Path, tensors: dict[str, Tensor], facts: dict[str, An
     copies = {
         name: tensor.detach().to("cpu", copy=True).contiguous() for name, tensor in tensors.items()
     }
-    part = path.with_name(f".{path.name}.part")
     # Python's own JSON keeps every digit of a float; `default` is for numpy's numbers.
     metadata = {"format": _FORMAT, "facts": json.dumps(facts, default=float)}
-    with written_to(path):
+    with replaced_whole(path) as part:
         try:
             save_file(copies, part, metadata=metadata)
-        except SafetensorError as error:
+        except SafetensorError as error:  # such as a full disk
             raise OSError from error
-        sync(part)
-        part.replace(path)
-        sync(path.parent)
 
 
 def read_checkpoint(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:

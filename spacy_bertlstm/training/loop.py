@@ -33,7 +33,6 @@ from wasabi import Printer
 from spacy_bertlstm.errors import BertLstmError
 from spacy_bertlstm.training.batches import DigestedCorpus, draw_batches
 from spacy_bertlstm.training.checkpoint import read_checkpoint, write_checkpoint
-from spacy_bertlstm.training.folders import replaced_whole, tidy, written_to
 from spacy_bertlstm.training.randomness import (
     PythonState,
     get_random_states,
@@ -42,6 +41,7 @@ from spacy_bertlstm.training.randomness import (
     set_random_states,
     unpack_python_states,
 )
+from spacy_bertlstm.training.replacing import replaced_whole, tidy, written_to
 from spacy_bertlstm.training.state import get_state, set_state
 
 CHECKPOINT = "checkpoint.safetensors"
@@ -93,7 +93,7 @@ def train(
     place = output / CHECKPOINT
     with written_to(output):
         output.mkdir(parents=True, exist_ok=True)
-        for name in (DIR_MODEL_BEST, DIR_MODEL_LAST):
+        for name in (CHECKPOINT, DIR_MODEL_BEST, DIR_MODEL_LAST):
             tidy(output / name)
         if not place.exists():
             clean_output_dir(output)
@@ -296,7 +296,9 @@ class Training:
 
     def _require_same_corpora(self, saved: dict[str, str | None], path: Path) -> None:
         for name, corpus in self.corpora.items():
+            if saved[name] is None:  # a stream that was not yet read to its end
+                continue
             if corpus.digest is None:
                 deque(corpus(self.nlp), maxlen=0)
-            if saved[name] is not None and corpus.digest != saved[name]:
+            if corpus.digest != saved[name]:
                 raise BertLstmError("BL513", path=path, name=name)

@@ -21,13 +21,13 @@ from thinc.api import Adam, Linear, Model, Shim
 import spacy_bertlstm.training.checkpoint as checkpoint
 from spacy_bertlstm.errors import BertLstmError
 from spacy_bertlstm.training.checkpoint import read_checkpoint, write_checkpoint
-from spacy_bertlstm.training.folders import replaced_whole, tidy
 from spacy_bertlstm.training.randomness import (
     get_random_states,
     pack_python_states,
     set_random_states,
     unpack_python_states,
 )
+from spacy_bertlstm.training.replacing import replaced_whole, tidy
 from spacy_bertlstm.training.state import get_state, set_state
 from spacy_bertlstm.training.weights import hash_weights, list_weights
 

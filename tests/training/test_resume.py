@@ -328,9 +328,14 @@ def test_callbacks_are_called_as_by_spacy_train(
 @stock
 def test_a_checkpoint_is_not_dropped_without_a_word(run: Callable[..., str], stopped: Path) -> None:
     data = (stopped / CHECKPOINT).read_bytes()
+    # What kills in the middle of writing leave.
+    (stopped / f".{CHECKPOINT}.part").touch()
+    (stopped / ".model-last.part").mkdir()
+    (stopped / "model-best").rename(stopped / ".model-best.old")
     with pytest.raises(BertLstmError, match=r"BL510.*checkpoint\.safetensors.*--resume"):
         run(stopped)
     assert (stopped / CHECKPOINT).read_bytes() == data
+    assert sorted(os.listdir(stopped)) == [CHECKPOINT, "model-best", "model-last"]
     (stopped / CHECKPOINT).unlink()
     assert "No checkpoint" in run(stopped, resume=True)
     assert len(results(stopped)) == 2
