@@ -104,7 +104,7 @@ MESSAGES = {
     "Train it with 'spacy train', which writes no checkpoints.",
     "BL516": "the optimizer keeps parameter '{name}', which no component's model has. "
     "Train with 'spacy train', which writes no checkpoints.",
-    "BL517": "{path}: the pipeline has another weight {name}. Go on with the versions of then, "
+    "BL517": "{path}: it does not fit the pipeline at {name}. Go on with the versions of then, "
     "or remove the checkpoint to start anew.",
 }
 

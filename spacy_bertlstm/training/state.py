@@ -10,7 +10,7 @@ from thinc.api import Optimizer, get_current_ops, xp2torch
 from torch import Tensor
 
 from spacy_bertlstm.errors import BertLstmError
-from spacy_bertlstm.training.weights import list_weights, name_parameters
+from spacy_bertlstm.training.weights import list_scalers, list_weights, name_parameters
 
 
 def get_state(nlp: Language, optimizer: Optimizer) -> tuple[dict[str, Tensor], dict[str, Any]]:
@@ -18,11 +18,11 @@ def get_state(nlp: Language, optimizer: Optimizer) -> tuple[dict[str, Tensor], d
 
     nlp (Language): An initialized pipeline.
     optimizer (Optimizer): thinc's or a subclass, whose state is tables by parameter and numbers.
-    RETURNS (tuple): The tensors "weights/NAME" and "optimizer/TABLE/NAME", which share the
-        weights' memory; the optimizer's numbers.
+    RETURNS (tuple): The tensors "weights/NAME", "scalers/NAME" and "optimizer/TABLE/NAME", which
+        share the memory of what they stand for; the optimizer's numbers.
     RAISES: BL515 or BL516 where a weight cannot be named.
     """
-    tensors = {f"weights/{name}": weight for name, weight in list_weights(nlp).items()}
+    tensors = _tensors(nlp)
     names = name_parameters(nlp)
     for table, values in _tables(optimizer):
         for key, value in values.items():
@@ -48,13 +48,12 @@ def set_state(
     path (Path): Where the state comes from, for messages.
     RAISES: BL515; BL517 where the pipeline has other weights.
     """
-    weights = list_weights(nlp)
-    for name, weight in weights.items():
-        saved = tensors.get(f"weights/{name}")
-        if saved is None or saved.shape != weight.shape:
+    for name, tensor in _tensors(nlp).items():
+        saved = tensors.get(name)
+        if saved is None or saved.shape != tensor.shape:
             raise BertLstmError("BL517", path=path, name=name)
-        # In place, so that all who share the weight see it.
-        weight.detach().copy_(saved)
+        # In place, so that all who share it see it.
+        tensor.detach().copy_(saved)
     ops = get_current_ops()
     keys = {name: key for key, name in name_parameters(nlp).items()}
     for name, tensor in tensors.items():
@@ -65,6 +64,12 @@ def set_state(
             getattr(optimizer, table)[keys[parameter]] = value
     for name, number in numbers.items():
         setattr(optimizer, name, number)
+
+
+def _tensors(nlp: Language) -> dict[str, Tensor]:
+    weights = {f"weights/{name}": tensor for name, tensor in list_weights(nlp).items()}
+    scalers = {f"scalers/{name}": tensor for name, tensor in list_scalers(nlp).items()}
+    return {**weights, **scalers}
 
 
 def _tables(optimizer: Optimizer) -> Iterator[tuple[str, dict[Any, Any]]]:

@@ -25,8 +25,8 @@ def list_weights(nlp: Language) -> dict[str, Tensor]:
         for name in node.param_names:
             if node.has_param(name):
                 weights[f"{place}.{name}"] = xp2torch(node.get_param(name))
-        for shim_place, module in _modules(place, node):
-            for name, tensor in module.state_dict().items():
+        for shim_place, shim in _shims(place, node):
+            for name, tensor in shim._model.state_dict().items():
                 weights[f"{shim_place}.{name}"] = tensor
     return weights
 
@@ -42,10 +42,23 @@ def name_parameters(nlp: Language) -> dict[tuple[int, str], str]:
     for place, node in _walk(nlp):
         for name in node.param_names:
             names.setdefault((node.id, name), f"{place}.{name}")
-        for shim, (shim_place, module) in zip(node.shims, _modules(place, node), strict=True):
-            for name, _ in module.named_parameters():
+        for shim_place, shim in _shims(place, node):
+            for name, _ in shim._model.named_parameters():
                 names.setdefault((shim.id, name), f"{shim_place}.{name}")
     return names
+
+
+def list_scalers(nlp: Language) -> dict[str, Tensor]:
+    """What the scalers of gradients in half precision have come to, sharing their memory.
+
+    RAISES: BL515.
+    """
+    return {
+        f"{shim_place}.{name}": getattr(shim._grad_scaler, name)
+        for place, node in _walk(nlp)
+        for shim_place, shim in _shims(place, node)
+        for name in ("_scale", "_growth_tracker")
+    }
 
 
 def hash_weights(nlp: Language) -> str:
@@ -70,9 +83,9 @@ def _walk(nlp: Language) -> Iterator[tuple[str, Model[Any, Any]]]:
                 yield f"{name}.{number}", node
 
 
-def _modules(place: str, node: Model[Any, Any]) -> list[tuple[str, torch.nn.Module]]:
+def _shims(place: str, node: Model[Any, Any]) -> Iterator[tuple[str, PyTorchShim]]:
     """The torch modules that a node wraps, with their places."""
-    for shim in node.shims:
+    for number, shim in enumerate(node.shims):
         if not isinstance(shim, PyTorchShim):
             raise BertLstmError("BL515", name=place.partition(".")[0])
-    return [(f"{place}.shim{i}", shim._model) for i, shim in enumerate(node.shims)]
+        yield f"{place}.shim{number}", shim

@@ -29,7 +29,7 @@ from spacy_bertlstm.training.randomness import (
 )
 from spacy_bertlstm.training.replacing import replaced_whole, tidy
 from spacy_bertlstm.training.state import get_state, set_state
-from spacy_bertlstm.training.weights import hash_weights, list_weights
+from spacy_bertlstm.training.weights import hash_weights, list_scalers, list_weights
 
 
 class Kill(BaseException):
@@ -204,6 +204,8 @@ def test_the_state_goes_over_into_another_process_s_pipeline(
     make_examples: Callable[[Language], list[Example]],
 ) -> None:
     nlp, optimizer = learn()
+    for scaler in list_scalers(nlp).values():
+        scaler += 3
     tensors, numbers = get_state(nlp, optimizer)
     other = make_nlp()
     examples = make_examples(other)
@@ -214,6 +216,7 @@ def test_the_state_goes_over_into_another_process_s_pipeline(
     assert fresh.learn_rate == 0.01
     assert len(fresh.mom1) == len(optimizer.mom1) > 30
     assert set(fresh.nr_update.values()) == {1}
+    assert [int(value) for value in list_scalers(other).values()] == [2**16 + 3, 3]
     again, _ = get_state(other, fresh)
     assert again.keys() == tensors.keys()
     assert all(torch.equal(again[name], tensor) for name, tensor in tensors.items())
