@@ -9,8 +9,10 @@ from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
 
+import spacy
 import typer
 from spacy.cli._util import app as spacy_app
+from spacy.language import Language
 
 from spacy_bertlstm.errors import BertLstmError
 from spacy_bertlstm.files import written_whole
@@ -18,7 +20,7 @@ from spacy_bertlstm.losses import LossReport
 
 app = typer.Typer(
     name="bertlstm",
-    help="Convert, check, split and export annotated clinical notes; train on them.",
+    help="Convert annotated clinical notes; train, calibrate, score and ship pipelines.",
     no_args_is_help=True,
 )
 spacy_app.add_typer(app)
@@ -40,6 +42,21 @@ def errors_as_messages() -> Iterator[None]:
     except BertLstmError as error:
         typer.secho(f"✘ {error}", fg=typer.colors.RED, err=True)
         raise typer.Exit(1) from None
+
+
+def load_pipeline(model: str) -> Language:
+    """Load a trained pipeline that a user named.
+
+    model (str): Its folder, or the name of an installed package.
+    RAISES: BL315 (not loadable), or the package's own errors on what stands in it.
+    """
+    try:
+        return spacy.load(model)
+    except BertLstmError:
+        raise
+    except (OSError, ValueError, KeyError, ImportError) as error:
+        reason = str(error).strip().partition("\n")[0] or type(error).__name__
+        raise BertLstmError("BL315", path=model, reason=reason) from error
 
 
 def print_report(report: LossReport) -> None:

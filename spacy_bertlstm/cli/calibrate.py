@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import numpy
-import spacy
 import typer
 from spacy.language import Language
 from spacy.tokens import Span
@@ -17,7 +16,7 @@ from spacy.util import minibatch
 from spacy.vocab import Vocab
 from tqdm import tqdm
 
-from spacy_bertlstm.cli.app import app, errors_as_messages
+from spacy_bertlstm.cli.app import app, errors_as_messages, load_pipeline
 from spacy_bertlstm.errors import BertLstmError
 from spacy_bertlstm.evaluation.calibration import (
     bin_reliability,
@@ -146,13 +145,7 @@ def _judge(nlp: Language, name: str, ner: BertLstmNer, path: Path) -> _Judged:
 
 def _load(model: str, component: str | None) -> tuple[Language, str, BertLstmNer]:
     """Load a pipeline, and choose the component in it."""
-    try:
-        nlp = spacy.load(model)
-    except BertLstmError:
-        raise
-    except (OSError, ValueError, KeyError, ImportError) as error:
-        reason = str(error).strip().partition("\n")[0] or type(error).__name__
-        raise BertLstmError("BL315", path=model, reason=reason) from error
+    nlp = load_pipeline(model)
     kind = {name: pipe for name, pipe in nlp.pipeline if isinstance(pipe, BertLstmNer)}
     names = ", ".join(kind) or "none"
     if component is None and len(kind) != 1:

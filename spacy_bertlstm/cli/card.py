@@ -20,17 +20,13 @@ def card(
         list[Path],
         typer.Argument(metavar="DOCS...", help=".spacy files; each counts under its own name"),
     ],
-    scores: Annotated[Path, typer.Option(help="The scores that 'spacy evaluate' wrote")],
+    scores: Annotated[Path, typer.Option(help="The scores that 'evaluate' wrote")],
     name: Annotated[str, typer.Option(help="The package's name, without the language")],
     version: Annotated[str, typer.Option(help="The package's version")],
     statement: Annotated[str, typer.Option(help="What the notes are, and if they are synthetic")],
     licence: Annotated[str, typer.Option(help="Of the pipeline")],
     encoder: Annotated[str, typer.Option(help="The encoder's folder or name")],
     encoder_licence: Annotated[str, typer.Option(help="The encoder's licence")],
-    intervals: Annotated[
-        Path | None,
-        typer.Option(help='Intervals of the scores, such as {"ents_f": [0.7, 0.8]}, if it exists'),
-    ] = None,
 ) -> None:
     """Write a pipeline's model card, and its name and licence, for 'spacy package'."""
     with errors_as_messages():
@@ -43,7 +39,6 @@ def card(
             encoder_licence=encoder_licence,
             data={path.stem: count_docs(read_docs(path, Vocab())) for path in data},
             scores=read_json(scores),
-            intervals=read_json(intervals) if intervals and intervals.exists() else {},
         )
         write_card(model, facts)
         typer.echo(f"Model card -> {model / 'README.md'}")

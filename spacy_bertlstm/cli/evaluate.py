@@ -6,14 +6,13 @@ import json
 from pathlib import Path
 from typing import Annotated
 
-import spacy
 import typer
 from spacy.cli._util import setup_gpu
 from spacy.scorer import Scorer
 from spacy.tokens import Doc
 from spacy.training import Example
 
-from spacy_bertlstm.cli.app import app, errors_as_messages
+from spacy_bertlstm.cli.app import app, errors_as_messages, load_pipeline
 from spacy_bertlstm.evaluation.bootstrap import Interval, bootstrap_intervals, count_matches
 from spacy_bertlstm.files import written_whole
 from spacy_bertlstm.tokens.corpus import make_corpus_reader
@@ -31,7 +30,7 @@ def evaluate(
     """Score a pipeline's entities on gold Docs, with 95 % intervals over documents."""
     setup_gpu(gpu_id, silent=True)
     with errors_as_messages():
-        nlp = spacy.load(model)
+        nlp = load_pipeline(model)
         gold = [example.reference for example in make_corpus_reader(docs_path)(nlp)]
         predicted = nlp.pipe(nlp.make_doc(doc.text) for doc in gold)
         examples = [Example(doc, truth) for doc, truth in zip(predicted, gold, strict=True)]

@@ -6,7 +6,7 @@ It holds counts, scores and settings, and no text of a note.
 import json
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -97,8 +97,8 @@ class Facts:
     encoder (str): The folder or name of the encoder.
     encoder_licence (str): Its licence.
     data (dict[str, Counts]): One entry a part, such as "train".
-    scores (dict[str, Any]): As `spacy evaluate` writes them.
-    intervals (dict[str, Sequence[float]]): (low, high) by key of the scores, 95 %.
+    scores (dict[str, Any]): As `python -m spacy bertlstm evaluate` writes them: values by key,
+        and under "intervals" the 95 % bounds (low, high) of some.
     """
 
     name: str
@@ -109,7 +109,6 @@ class Facts:
     encoder_licence: str
     data: Mapping[str, Counts]
     scores: Mapping[str, Any]
-    intervals: Mapping[str, Sequence[float]] = field(default_factory=dict)
 
 
 def count_docs(docs: Iterable[Doc]) -> Counts:
@@ -124,7 +123,7 @@ def count_docs(docs: Iterable[Doc]) -> Counts:
 
 
 def read_json(path: Path) -> dict[str, Any]:
-    """Read a file of scores or intervals.
+    """Read a file of scores.
 
     RAISES: BL101 (no such file), BL334 (not JSON, or no mapping).
     """
@@ -170,7 +169,7 @@ def write_card(pipeline: Path, facts: Facts) -> None:
         statement=facts.statement,
         data=_table(_data_rows(facts.data)),
         labels=", ".join(f"`{label}`" for label in labels),
-        scores=_table(_score_rows(facts.scores, facts.intervals)),
+        scores=_table(_score_rows(facts.scores)),
         training="\n".join(f"| {key} | {value} |" for key, value in _recipe(config, facts)),
     )
     for name, content in (
@@ -196,9 +195,7 @@ def _data_rows(data: Mapping[str, Counts]) -> Iterator[list[str]]:
         yield [f"`{label}`", *(f"{part.labels.get(label, 0):,}" for part in parts)]
 
 
-def _score_rows(
-    scores: Mapping[str, Any], intervals: Mapping[str, Sequence[float]]
-) -> Iterator[list[str]]:
+def _score_rows(scores: Mapping[str, Any]) -> Iterator[list[str]]:
     """Precision, recall and F1 of everything that has them by type."""
     yield ["Test part, %", "P", "R", "F1"]
     for key, types in scores.items():
@@ -206,18 +203,13 @@ def _score_rows(
             task = key.removesuffix("_per_type").removesuffix("_f")
             for label, values in sorted(types.items()):
                 yield [f"`{label}`", *(f"{100 * values[measure]:.1f}" for measure in "prf")]
-            yield [
-                f"all `{task}`",
-                *(_score(scores, intervals, task, measure) for measure in "prf"),
-            ]
+            yield [f"all `{task}`", *(_score(scores, task, measure) for measure in "prf")]
 
 
-def _score(
-    scores: Mapping[str, Any], intervals: Mapping[str, Sequence[float]], task: str, measure: str
-) -> str:
+def _score(scores: Mapping[str, Any], task: str, measure: str) -> str:
     for key in (f"{task}_{measure}", f"{task}_micro_{measure}"):
         if isinstance(scores.get(key), float | int):
-            bounds = [f"{100 * bound:.1f}" for bound in intervals.get(key, ())]
+            bounds = [f"{100 * bound:.1f}" for bound in scores.get("intervals", {}).get(key, ())]
             return f"{100 * scores[key]:.1f}" + (f" ({' to '.join(bounds)})" if bounds else "")
     return ""
 

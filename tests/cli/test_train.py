@@ -110,7 +110,7 @@ def test_what_is_missing(run: Callable[..., Result], tmp_path: Path) -> None:
     assert_refused(run(dev=tmp_path / "no.spacy"), "BL101", tmp_path / "no.spacy")
     assert_refused(run(train="null"), "BL502", "--paths.train")
     assert_refused(run(encoder=tmp_path / "no"), "BL307", tmp_path / "no")
-    assert_refused(invoke("hash", tmp_path / "no"), "BL101", tmp_path / "no")
+    assert_refused(invoke("hash", tmp_path / "no"), "BL315", tmp_path / "no")
 
 
 def test_a_corpus_without_entities(run: Callable[..., Result], tmp_path: Path) -> None:
