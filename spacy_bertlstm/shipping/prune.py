@@ -144,12 +144,15 @@ def last_part(value: Any) -> Any:
 
 def _strip_models(nlp: Language) -> None:
     """A transformer's model keeps the path that its weights were once loaded from."""
-    from spacy_transformers.layers import TransformerModel  # it loads torch: only when needed
+    # They load torch: only when needed.
+    from spacy_transformers.layers import TransformerModel as StockTransformerModel
+
+    from spacy_bertlstm.encoder.transformer import TransformerModel
 
     for _, component in nlp.components:
         model = getattr(component, "model", None)
         for node in model.walk() if isinstance(model, Model) else ():
-            if isinstance(node, TransformerModel):
+            if isinstance(node, TransformerModel | StockTransformerModel):
                 name = last_part(node.attrs["name"])
                 node.attrs["name"] = name
                 if node.transformer is not None:  # else it was never initialized
