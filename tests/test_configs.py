@@ -139,7 +139,10 @@ def test_a_config_trains(
     assert before.keys() == after.keys()
     assert [key for key in after if key not in reached] == []
     assert [key for key in after if numpy.array_equal(after[key], before[key])] == []
-    spacy.load(tmp_path / "out" / "model-best")("No pain.")
+    doc = spacy.load(tmp_path / "out" / "model-best")("No pain.")
+    # What the pipeline leaves on a Doc suits the rest of spaCy's API.
+    assert doc[0:2].as_doc().text == "No pain"
+    assert doc.vector is not None
 
 
 def build(path: Path, make_small: Callable[[Config], dict[str, Any]], heads: int = 1) -> Language:

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
 
 import typer
 from spacy.cli._util import setup_gpu
 from spacy.scorer import Scorer
-from spacy.tokens import Doc
 from spacy.training import Example
 
 from spacy_bertlstm.cli.app import app, errors_as_messages, load_pipeline
 from spacy_bertlstm.evaluation.bootstrap import Interval, bootstrap_intervals, count_matches
+from spacy_bertlstm.evaluation.calibration import judge_entities
 from spacy_bertlstm.files import written_whole
 from spacy_bertlstm.tokens.corpus import make_corpus_reader
 
@@ -38,37 +39,41 @@ def evaluate(
         scores = {key: value for key, value in scores.items() if value is not None}
         both = [doc for example in examples for doc in (example.reference, example.predicted)]
         labels = sorted({ent.label_ for doc in both for ent in doc.ents})
-        rows = {label: _intervals(examples, {label}, bootstrap, seed) for label in labels}
-        rows["all"] = _intervals(examples, set(labels), bootstrap, seed)
+        rows = {
+            title: bootstrap_intervals(
+                [_count(example, chosen) for example in examples], samples=bootstrap, seed=seed
+            )
+            for title, chosen in [*((label, {label}) for label in labels), ("all", set(labels))]
+        }
         scores["intervals"] = {
             f"ents_{key}": [interval.low, interval.high] for key, interval in rows["all"].items()
         }
-        _print_table(rows, examples)
+        typer.echo(f"{len(examples)} Docs; exact bounds and label; 95 % intervals over Docs")
+        _print_table(rows)
         if output is not None:
             with written_whole(output) as part:
                 part.write_text(json.dumps(scores, indent=2) + "\n", encoding="utf-8")
 
 
-def _intervals(
-    examples: list[Example], labels: set[str], samples: int, seed: int
-) -> dict[str, Interval]:
-    counts = [
-        count_matches(_entities(example.reference, labels), _entities(example.predicted, labels))
-        for example in examples
-    ]
-    return bootstrap_intervals(counts, samples=samples, seed=seed)
+def _count(example: Example, labels: set[str]) -> tuple[int, int, int]:
+    """True positives, false positives and false negatives, as spaCy's own scorer has them.
+
+    What is found where gold annotation is missing is neither right nor wrong.
+    """
+    found, gold = (
+        [(e.start_char, e.end_char, e.label_) for e in doc.ents if e.label_ in labels]
+        for doc in (example.predicted, example.reference)
+    )
+    verdicts = judge_entities(example.reference, found)
+    judged = [entity for entity, right in zip(found, verdicts, strict=True) if right is not None]
+    return count_matches(gold, judged)
 
 
-def _entities(doc: Doc, labels: set[str]) -> list[tuple[int, int, str]]:
-    return [(e.start_char, e.end_char, e.label_) for e in doc.ents if e.label_ in labels]
-
-
-def _print_table(rows: dict[str, dict[str, Interval]], examples: list[Example]) -> None:
+def _print_table(rows: Mapping[str, Mapping[str, Interval]]) -> None:
     def cell(interval: Interval) -> str:
         return f"{100 * interval.estimate:.2f} ({100 * interval.low:.1f}-{100 * interval.high:.1f})"
 
-    typer.echo(f"{len(examples)} Docs; exact bounds and label; 95 % intervals over Docs")
-    width = max(map(len, rows)) + 2
-    typer.echo(f"{'':<{width}}{'P':>20}{'R':>20}{'F1':>20}")
+    width = max(map(len, rows))
+    typer.echo(f"{'':<{width}}{'P':>23}{'R':>23}{'F1':>23}")
     for label, intervals in rows.items():
-        typer.echo(f"{label:<{width}}" + "".join(f"{cell(intervals[key]):>20}" for key in "prf"))
+        typer.echo(f"{label:<{width}}" + "".join(f"{cell(intervals[key]):>23}" for key in "prf"))

@@ -194,7 +194,7 @@ class BertLstmNer(TrainablePipe):
 
     @temperature.setter
     def temperature(self, temperature: float) -> None:
-        if not 0 < temperature < numpy.inf:
+        if not isinstance(temperature, float | int) or not 0 < temperature < numpy.inf:
             raise BertLstmError("BL311", name=self.name, temperature=temperature)
         self.cfg["temperature"] = float(temperature)
 
@@ -276,11 +276,14 @@ class BertLstmNer(TrainablePipe):
         """Find the entities of a batch, with what their confidences are calculated from.
 
         docs (Sequence[Doc]): One with tokens at least.
+        RAISES: BL304 (scores that are not finite), BL322, BL323 (vectors that are not there).
         """
         require_upstream(self.model, docs, self.name)
         scores = self.model.predict(list(docs))
         allowed = [self._open_tags(doc) for doc in docs]
         chain = make_chain(scores, _legality(self.tags), allowed)
+        if not numpy.isfinite(chain.emissions).all():
+            raise BertLstmError("BL304", name=self.name)
         paths = crf_decode(chain)
         tags = self.tags
         spans = []

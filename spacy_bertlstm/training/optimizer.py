@@ -26,8 +26,9 @@ class PartwiseAdam(Optimizer):
 
     thinc hands over one parameter after the other, so that a norm over all of them is not
     known before the last. `step_schedules` ends a step, as `spacy train` calls it after each.
-    Callers of `nlp.update(sgd=...)` do not; for them a step ends as soon as all parameters of
-    the last one are there again, and only their very first step comes one update late.
+    A loop around `nlp.update(sgd=...)` must call it too, or the learning rate stays at the
+    schedule's first, which may be zero. Where it does not, gradients wait for those of the
+    next update, as the encoder's do in spaCy anyway, and the last are lost.
 
     encoder_scale (float): What the rate is multiplied by for the encoder.
     crf_scale (float): The same for the scores of tags following each other.
@@ -50,7 +51,8 @@ class PartwiseAdam(Optimizer):
         self.encoder_scale = encoder_scale
         self.crf_scale = crf_scale
         self.layer_decay = layer_decay
-        self._pending: dict[KeyT, tuple[Any, Any]] = {}
+        # Weights, gradient, and the caller's scale of the rate.
+        self._pending: dict[KeyT, tuple[Any, Any, float]] = {}
         self._last_step: set[KeyT] | None = None
 
     def __call__(
@@ -61,7 +63,7 @@ class PartwiseAdam(Optimizer):
         if key in self._pending:
             self._last_step = set(self._pending)
             self._apply()
-        self._pending[key] = (weights, gradient * lr_scale)
+        self._pending[key] = (weights, gradient.copy(), lr_scale)
         gradient *= 0
         if self._pending.keys() == self._last_step:
             self._apply()
@@ -76,13 +78,13 @@ class PartwiseAdam(Optimizer):
         """Change the weights where they are: their owners hold the same arrays."""
         shrink = self._clip_factor()
         scales = self._rate_scales([name for _, name in self._pending])
-        for key, (weights, gradient) in self._pending.items():
+        for key, (weights, gradient, lr_scale) in self._pending.items():
             # A parameter that nothing uses is left alone, by the decay too.
             if key not in self.mom1 and not gradient.any():
                 continue
             self.nr_update[key] += 1
             gradient *= shrink
-            scale = scales[key[1]]
+            scale = lr_scale * scales[key[1]]
             # Biases and normalization weights are vectors, and do not decay.
             if weights.ndim > 1:
                 weights *= 1.0 - self.learn_rate * scale * self.L2
@@ -95,7 +97,7 @@ class PartwiseAdam(Optimizer):
     def _clip_factor(self) -> float:
         if not self.grad_clip:
             return 1.0
-        gradients = [gradient for _, gradient in self._pending.values()]
+        gradients = [gradient for _, gradient, _ in self._pending.values()]
         # One number leaves the GPU, not one a parameter.
         norm = float(sum((gradient**2).sum(dtype="float64") for gradient in gradients)) ** 0.5
         return min(1.0, self.grad_clip / norm) if norm else 1.0

@@ -10,7 +10,7 @@ from spacy.training import Example
 from typer.testing import CliRunner, Result
 
 import spacy_bertlstm.cli  # noqa: F401 - registers the command
-from spacy_bertlstm.tokens.corpus import make_corpus_reader
+from spacy_bertlstm.tokens.corpus import make_corpus_reader, read_docs, write_docs
 
 
 def evaluate(*arguments: object) -> Result:
@@ -53,6 +53,25 @@ def test_the_scores_are_spacys_and_stand_in_their_intervals(
     last = result.output.splitlines()[-1]
     assert last.startswith("all") and f"{100 * expected['ents_f']:.2f} (" in last
     assert "aspirin" not in result.output + output.read_text(encoding="utf-8")
+
+
+def test_what_has_no_gold_annotation_does_not_count(
+    pipeline: Path, tmp_path: Path, write_corpus: Callable[[Path], Path]
+) -> None:
+    nlp = spacy.load(pipeline)
+    known = list(read_docs(write_corpus(tmp_path / "dev.spacy"), nlp.vocab))
+    for doc in known:
+        doc.set_ents(list(doc.ents)[:1], missing=[doc[doc.ents[0].end :]], default="outside")
+    unknown = [nlp.make_doc(doc.text) for doc in known]
+    write_docs([*known, *unknown], tmp_path / "part.spacy")
+    output = tmp_path / "scores.json"
+    assert evaluate(pipeline, tmp_path / "part.spacy", "--output", output).exit_code == 0
+    scores = json.loads(output.read_text(encoding="utf-8"))
+    for key in ("ents_p", "ents_r", "ents_f"):
+        low, high = scores["intervals"][key]
+        assert low <= scores[key] <= high
+    table = evaluate(pipeline, tmp_path / "part.spacy").output.splitlines()[-1].split()
+    assert table[5] == f"{100 * scores['ents_f']:.2f}"
 
 
 def test_a_file_that_is_not_there_is_named(pipeline: Path, tmp_path: Path) -> None:

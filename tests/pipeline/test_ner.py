@@ -127,6 +127,8 @@ def test_scores_that_are_not_finite_are_a_coded_error(
     with pytest.raises(BertLstmError, match="BL304"), warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)
         nlp.update(examples, annotates=["sentences"])
+    with pytest.raises(BertLstmError, match="BL304"):
+        nlp(examples[0].reference.text)
 
 
 def test_two_processes_give_what_one_gives(trained: tuple[Language, list[Example]]) -> None:

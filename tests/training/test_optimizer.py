@@ -86,6 +86,14 @@ def test_it_is_adamw_with_the_norm_of_all_gradients_clipped(rng: numpy.random.Ge
             numpy.testing.assert_allclose(ours[name], values.numpy(), atol=1e-4)
 
 
+def test_a_caller_may_scale_the_rate() -> None:
+    optimizer = make_adam(0.5)
+    weights = numpy.zeros((2, 2), dtype="f")
+    optimizer((1, "W"), weights, numpy.ones((2, 2), dtype="f"), lr_scale=0.1)
+    optimizer.step_schedules()
+    assert weights[0, 0] == pytest.approx(-0.05, rel=1e-3)
+
+
 def test_gradients_wait_for_the_end_of_the_step_and_are_reset() -> None:
     optimizer = make_adam(0.5)
     weights, gradient = numpy.zeros((2, 2), dtype="f"), numpy.ones((2, 2), dtype="f")
@@ -97,8 +105,8 @@ def test_gradients_wait_for_the_end_of_the_step_and_are_reset() -> None:
     assert weights.all()
 
 
-def test_without_schedule_steps_only_the_first_update_comes_late() -> None:
-    """Callers of nlp.update(sgd=optimizer) never step the schedules."""
+def test_without_schedule_steps_a_step_ends_with_the_parameters_of_the_last() -> None:
+    """Callers of nlp.update(sgd=optimizer) may not step the schedules."""
     weights = {"W": numpy.zeros((2, 2), dtype="f"), "b": numpy.zeros(2, dtype="f")}
     gradients = {name: numpy.ones_like(values) for name, values in weights.items()}
     optimizer = make_adam(0.5, grad_clip=0.0)
