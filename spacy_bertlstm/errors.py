@@ -51,8 +51,8 @@ MESSAGES = {
     "BL307": "encoder {name}: cannot be loaded ({reason}). Run 'python -m spacy project run "
     "encoder', or give the path of a folder with config.json, tokenizer and weights.",
     "BL308": "component '{name}': nO = {nO}, but its labels make {tags} tags. Leave nO = null.",
-    "BL310": "component '{name}': rehearsal would need a copy of the whole model, encoder included. "
-    "Train on a mix of old and new data instead, or leave it out: "
+    "BL310": "component '{name}': rehearsal would need a copy of the model, its encoder "
+    "included. Train on a mix of old and new data instead, or leave it out: "
     "nlp.rehearse(..., exclude=['{name}']).",
     "BL311": "component '{name}': a temperature of {temperature} cannot divide scores. "
     "Give a positive number; 1.0 leaves confidences as they are.",
