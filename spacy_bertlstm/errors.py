@@ -65,7 +65,6 @@ MESSAGES = {
     "pipeline, or the name of an installed one.",
     "BL316": "{path}: of {found} entities found there, {right} are right. To fit a temperature "
     "some must be right and some wrong; give more Docs with gold entities.",
-    "BL320": "max_pieces = {max_pieces}: it must be at least {least}.",
     "BL321": "encoder {name}: its tokenizer gives no character offsets. Give an encoder with a "
     "tokenizer.json, and do not set use_fast = false.",
     "BL322": "component '{name}' listens to '{upstream}', which gave it no vectors. Put it "

@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.nn.functional import dropout
 from torch.nn.utils.rnn import pad_sequence
 
-from spacy_bertlstm.encoder.threads import one_thread
+from spacy_bertlstm.encoder.threads import one_thread, require_own_threads
 
 InT = list[Floats2d]
 OutT = list[Floats2d]
@@ -36,6 +36,7 @@ def stacked_bilstm(hidden_width: int, depth: int, dropout: float) -> Model[InT, 
     dropout (float): On the output of each layer, in training.
     RETURNS (Model): From sequences of shape (length, nI) to (length, 2 * hidden_width).
     """
+    require_own_threads()
     names = [name for name, _ in _torch_lstm(1, 1, depth).named_parameters()]
     return Model(
         "stacked_bilstm",

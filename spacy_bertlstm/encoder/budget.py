@@ -1,4 +1,4 @@
-"""The encoder under a budget of memory: never more than so many padded word pieces at once."""
+"""The encoder under a budget of memory: so many padded word pieces at once, or one window."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -13,6 +13,7 @@ from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
 from spacy_bertlstm.encoder.pieces import Pieces
+from spacy_bertlstm.encoder.threads import require_own_threads
 
 
 @dataclass(frozen=True)
@@ -33,7 +34,7 @@ class BudgetShim(HFShim):
     """The holder of a Hugging Face encoder, which runs it on one sub-batch after another.
 
     hf_model (HFObjects): The encoder and its tokenizer.
-    max_pieces (int): The most padded word pieces of a sub-batch.
+    max_pieces (int): The most padded word pieces of a sub-batch of several runs.
     mixed_precision (bool): As in spacy-transformers.
     grad_scaler_config (dict): As in spacy-transformers.
     """
@@ -112,6 +113,7 @@ def budgeted_encoder(shim: BudgetShim) -> Model[Pieces, Tensor]:
 def forward(
     model: Model[Pieces, Tensor], pieces: Pieces, is_train: bool
 ) -> tuple[Tensor, Callable[[Tensor], list]]:
+    require_own_threads()
     shim = cast(BudgetShim, model.shims[0])
     batches = [
         _pad(pieces, runs, shim.padding, shim.device)
@@ -133,6 +135,8 @@ def forward(
 
 def group_runs(lengths: Sequence[int], most: int) -> list[list[int]]:
     """Group runs so that each group, padded to its longest, holds no more than so many pieces.
+
+    A single run of more is a group alone.
 
     RETURNS (list[list[int]]): Indices, the longest first, so that padding is short.
     """

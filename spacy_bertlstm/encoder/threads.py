@@ -6,6 +6,22 @@ from contextlib import contextmanager
 
 import torch
 
+# Those that have built or run a model; a forked process knows its parents too.
+_PROCESSES: set[int] = set()
+
+
+def require_own_threads() -> None:
+    """Keep torch from waiting for threads that only a parent of this process has.
+
+    A process forked by nlp.pipe(n_process=2) has lost the OpenMP threads that its parent started
+    and would wait for them for ever. So where a parent has built or run a model, torch keeps to
+    one thread from here on. To be called before torch works.
+    """
+    process = os.getpid()
+    if _PROCESSES and process not in _PROCESSES:
+        torch.set_num_threads(1)
+    _PROCESSES.add(process)
+
 
 @contextmanager
 def one_thread() -> Iterator[None]:
@@ -15,15 +31,10 @@ def one_thread() -> Iterator[None]:
     hundreds. With a core to itself each, two gain a factor of 1.7; beside one other busy
     process they may lose a factor of 100.
     """
+    require_own_threads()
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
         yield
     finally:
         torch.set_num_threads(threads)
-
-
-# A process forked by nlp.pipe(n_process=2) has lost the OpenMP threads that its parent started
-# and would wait for them for ever.
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=lambda: torch.set_num_threads(1))

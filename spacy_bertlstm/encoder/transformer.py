@@ -19,11 +19,13 @@ from transformers.utils import ModelOutput
 
 from spacy_bertlstm.encoder.budget import BudgetShim, budgeted_encoder
 from spacy_bertlstm.encoder.pieces import Pieces, cut_pieces
+from spacy_bertlstm.encoder.threads import require_own_threads
 from spacy_bertlstm.encoder.windows import SpanGetter, split_to_fit
 from spacy_bertlstm.errors import BertLstmError
 
 _NOTHING: Mapping[str, Any] = SimpleFrozenDict()
-_LEAST_PIECES = 16
+# The longest run, for encoders that name no limit of their own or a higher one.
+_MOST_PIECES = 8192
 
 # What transformers raises on a folder that is none, lacks files, or holds broken ones.
 _NOT_LOADABLE = (OSError, ValueError, ImportError, RuntimeError, SafetensorError)
@@ -41,20 +43,20 @@ def build_transformer_model(
     """A transformer for spaCy's `transformer` component that leaves no text out.
 
     Windows that the encoder cannot take are halved; the memory that it needs depends on
-    `max_pieces` and not on the length of a note. The other arguments are those of
-    spacy-transformers.TransformerModel.v3, whose place it takes; of the encoder's outputs it
-    gives the last hidden states alone.
+    `max_pieces` and not on the length of a note, and the output does not depend on
+    `max_pieces`. The other arguments are those of spacy-transformers.TransformerModel.v3,
+    whose place it takes; of the encoder's outputs it gives the last hidden states alone.
 
     name (str): The folder of a Hugging Face model, or its name on the hub.
     get_spans (SpanGetter): Windows of each Doc, which together hold every token.
     max_pieces (int): The most word pieces, padding included, that the encoder works on at
-        once. Training on a batch of more computes the encoder's activations twice.
+        once; a single window of more goes through alone. Training on a batch of more computes
+        the encoder's activations twice.
     RETURNS (Model[list[Doc], FullTransformerBatch]): Loads its weights at initialization.
-    RAISES: BL320 (max_pieces too low); at initialization BL306 (an encoder that takes hardly
-        any word pieces), BL307 (not loadable), BL321 (its tokenizer gives no offsets).
+    RAISES: At initialization BL306 (an encoder that takes hardly any word pieces), BL307 (not
+        loadable), BL321 (its tokenizer gives no offsets).
     """
-    if max_pieces < _LEAST_PIECES:
-        raise BertLstmError("BL320", max_pieces=max_pieces, least=_LEAST_PIECES)
+    require_own_threads()
     shim = BudgetShim(
         HFObjects(None, None, None, dict(tokenizer_config), dict(transformer_config)),
         max_pieces=max_pieces,
@@ -251,7 +253,7 @@ def count_positions(model: TransformerModel) -> int:
     if padding is not None:
         positions -= padding + 1
     special: int = model.tokenizer.num_special_tokens_to_add()
-    limit = min(limit, positions, model.shim.max_pieces)
+    limit = min(limit, positions, _MOST_PIECES)
     if limit - special < 1:
         raise BertLstmError("BL306", limit=limit, special=special)
     return limit - special

@@ -1,9 +1,23 @@
+import os
+import subprocess
+import sys
 import threading
+from collections.abc import Iterator
 
 import pytest
 import torch
 
-from spacy_bertlstm.encoder.threads import one_thread
+import spacy_bertlstm.encoder.threads as threads
+from spacy_bertlstm.encoder.threads import one_thread, require_own_threads
+
+
+@pytest.fixture
+def two_threads() -> Iterator[None]:
+    """Give torch two threads for the time of a test."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    yield
+    torch.set_num_threads(before)
 
 
 def test_the_number_of_threads_comes_back() -> None:
@@ -32,3 +46,50 @@ def test_python_threads_do_not_change_each_others_number() -> None:
     leave.set()
     other.join()
     assert torch.get_num_threads() == before
+
+
+def test_a_process_whose_parent_has_used_a_model_keeps_to_one_thread(
+    two_threads: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(threads, "_PROCESSES", set())
+    require_own_threads()
+    require_own_threads()
+    assert torch.get_num_threads() == 2
+    monkeypatch.setattr(os, "getpid", lambda: -1)  # as after a fork
+    with one_thread():
+        pass
+    assert torch.get_num_threads() == 1
+    torch.set_num_threads(2)  # the process may have reasons of its own
+    require_own_threads()
+    assert torch.get_num_threads() == 2
+
+
+# The parent's large sum starts its threads; the child would wait for them.
+_FORK = """
+import os
+import torch
+from thinc.api import NumpyOps
+from spacy_bertlstm.encoder.bilstm import stacked_bilstm
+
+def work():
+    return float(torch.ones(1_000_000).add(1).sum())
+
+torch.set_num_threads(2)
+X = NumpyOps().alloc2f(5, 4)
+model = stacked_bilstm(hidden_width=3, depth=1, dropout=0.0).initialize([X])
+expected = work()
+child = os.fork()
+if not child:
+    threads = torch.get_num_threads()
+    model.predict([X])
+    os._exit(0 if (threads, torch.get_num_threads(), work()) == (2, 1, expected) else 1)
+assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="the child is forked")
+def test_a_forked_process_does_not_wait_and_is_left_alone_before() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", _FORK], capture_output=True, encoding="utf-8", timeout=300
+    )
+    assert done.returncode == 0, done.stderr

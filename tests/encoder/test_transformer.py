@@ -81,9 +81,29 @@ def test_a_slow_tokenizer_is_a_coded_error(tiny_bert: Path) -> None:
         model.initialize()
 
 
-def test_a_budget_without_room_is_a_coded_error() -> None:
-    with pytest.raises(BertLstmError, match="BL320"):
-        build_transformer_model("any", make_sentence_windows(9), max_pieces=15)
+@pytest.mark.parametrize("max_pieces", [1, 16])
+def test_a_budget_below_the_encoders_limit_changes_no_window(
+    model: Model, tiny_bert: Path, max_pieces: int
+) -> None:
+    small = build_transformer_model(
+        str(tiny_bert), make_sentence_windows(1000), max_pieces=max_pieces
+    )
+    small.initialize()
+    docs = [spacy.blank("en")("the patient has chest pain . " * 20)]
+    got, expected = small.predict(docs), model.predict(docs)
+    assert [(s.start, s.end) for s in got.spans[0]] == [(s.start, s.end) for s in expected.spans[0]]
+    assert max(len(span) for span in got.spans[0]) > 16
+    numpy.testing.assert_allclose(
+        got.doc_data[0].model_output.last_hidden_state,
+        expected.doc_data[0].model_output.last_hidden_state,
+        atol=1e-5,
+    )
+
+
+def test_an_encoder_that_names_no_limit_has_one(model: Model) -> None:
+    model.tokenizer.model_max_length = int(1e30)
+    model.transformer.config.max_position_embeddings = None
+    assert count_positions(model) == 8190
 
 
 ODD = {
