@@ -105,6 +105,11 @@ MESSAGES = {
     "Train with 'spacy train', which writes no checkpoints.",
     "BL517": "{path}: it does not fit the pipeline at {name}. Go on with the versions of then, "
     "or remove the checkpoint to start anew.",
+    "BL518": "GPU {gpu_id} cannot be used ({reason}). Install cupy for its version of CUDA "
+    "('pip install spacy[cuda12x]'), or give --gpu-id -1 for the CPU.",
+    "BL519": "training.eval_frequency = {value}: it must be at least 1.",
+    "BL520": "--{key}: the config has no such setting, and nothing in it refers to one. "
+    "Check the name, or add it to the config.",
 }
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 import spacy
 import typer
 from spacy.cli._util import app as spacy_app
+from spacy.cli._util import setup_gpu
 from spacy.language import Language
 
 from spacy_bertlstm.errors import BertLstmError
@@ -42,6 +43,20 @@ def errors_as_messages() -> Iterator[None]:
     except BertLstmError as error:
         typer.secho(f"✘ {error}", fg=typer.colors.RED, err=True)
         raise typer.Exit(1) from None
+
+
+def use_gpu(gpu_id: int, *, silent: bool = True) -> None:
+    """Have everything run on a GPU, or on the CPU.
+
+    gpu_id (int): -1 is the CPU.
+    silent (bool): Do not print which it is.
+    RAISES: BL518 (no such GPU, or no cupy).
+    """
+    try:
+        setup_gpu(gpu_id, silent=silent)
+    except (ValueError, RuntimeError) as error:  # the latter from cupy
+        reason = str(error).partition("\n")[0]
+        raise BertLstmError("BL518", gpu_id=gpu_id, reason=reason) from error
 
 
 def load_pipeline(model: str) -> Language:

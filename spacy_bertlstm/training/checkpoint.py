@@ -1,6 +1,7 @@
-"""Checkpoint files: tensors and facts, written whole, without a word of a note."""
+"""What a training leaves to be resumed by: written whole, without a word of a note."""
 
 import json
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -48,4 +49,47 @@ def read_checkpoint(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
         raise BertLstmError("BL511", path=path, reason=type(error).__name__) from error
     if metadata.get("format") != _FORMAT:
         raise BertLstmError("BL511", path=path, reason=f"its format is not {_FORMAT}")
-    return tensors, json.loads(metadata["facts"])
+    return tensors, _parse(metadata.get("facts", ""), path)
+
+
+def write_finished(path: Path, facts: dict[str, Any]) -> None:
+    """Note that a training has ended; a kill leaves the whole note or none.
+
+    path (Path): A JSON file.
+    facts (dict[str, Any]): Which training it was, fit for JSON.
+    RAISES: BL109 (not writable).
+    """
+    with replaced_whole(path) as part:
+        part.write_text(json.dumps(facts, indent=2, default=float) + "\n", encoding="utf-8")
+
+
+def read_finished(path: Path) -> dict[str, Any]:
+    """Read which training has ended.
+
+    RAISES: BL511 where it cannot be told.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise BertLstmError("BL511", path=path, reason=type(error).__name__) from error
+    return _parse(text, path)
+
+
+def require_facts(path: Path, held: Iterable[str], needed: Iterable[str]) -> None:
+    """Make sure that a file holds all that is to be read from it.
+
+    RAISES: BL511.
+    """
+    missing = sorted({*needed} - {*held})
+    if missing:
+        raise BertLstmError("BL511", path=path, reason=f"it lacks {missing[0]}")
+
+
+def _parse(text: str, path: Path) -> dict[str, Any]:
+    try:
+        facts = json.loads(text)
+    except ValueError as error:
+        raise BertLstmError("BL511", path=path, reason="its facts are no JSON") from error
+    if not isinstance(facts, dict):
+        raise BertLstmError("BL511", path=path, reason="its facts are no JSON object")
+    return facts

@@ -32,7 +32,13 @@ from wasabi import Printer
 
 from spacy_bertlstm.errors import BertLstmError
 from spacy_bertlstm.training.batches import DigestedCorpus, draw_batches
-from spacy_bertlstm.training.checkpoint import read_checkpoint, write_checkpoint
+from spacy_bertlstm.training.checkpoint import (
+    read_checkpoint,
+    read_finished,
+    require_facts,
+    write_checkpoint,
+    write_finished,
+)
 from spacy_bertlstm.training.randomness import (
     PythonState,
     get_random_states,
@@ -45,6 +51,10 @@ from spacy_bertlstm.training.replacing import replaced_whole, tidy, written_to
 from spacy_bertlstm.training.state import get_state, set_state
 
 CHECKPOINT = "checkpoint.safetensors"
+FINISHED = "finished.json"
+
+# Of a checkpoint.
+_FACTS = ("identity", "corpora", "progress", "performance", "optimizer", "random")
 
 _MESSAGES = Printer(no_print=True)
 
@@ -79,34 +89,56 @@ def train(
     """Train a pipeline as `spacy train` does, so that a killed training can be resumed.
 
     nlp (Language): Fresh from spaCy's `init_nlp`, with the full config.
-    output (Path): A folder, for model-best, model-last and, until the end, the checkpoint.
-    resume (bool): Go on from the checkpoint, if there is one.
+    output (Path): A folder, for model-best, model-last and, until the end, the checkpoint; at
+        the end, for finished.json, which tells what training has ended there.
+    resume (bool): Go on from the checkpoint, if there is one; do nothing where this very
+        training has ended.
     checkpoint_every (int | None): Steps from one checkpoint to the next; by default
         `training.eval_frequency`.
     stdout, stderr (IO | None): For progress and the logger; by default those of Python.
     RETURNS (Path): model-last.
     RAISES: BL109 (not writable), BL510 (a checkpoint would be lost), BL511 to BL514 and BL517
-        (a checkpoint that does not fit), BL515 and BL516 (a pipeline that fits into none).
+        (a checkpoint that does not fit), BL515 and BL516 (a pipeline that fits into none),
+        BL519 (no evaluation).
     """
     stdout, stderr = stdout or sys.stdout, stderr or sys.stderr
     training = Training(nlp, output)
-    place = output / CHECKPOINT
+    checkpoint, finished = output / CHECKPOINT, output / FINISHED
+    models = [output / name for name in (DIR_MODEL_BEST, DIR_MODEL_LAST)]
     with written_to(output):
         output.mkdir(parents=True, exist_ok=True)
-        for name in (CHECKPOINT, DIR_MODEL_BEST, DIR_MODEL_LAST):
-            tidy(output / name)
-        if not place.exists():
-            clean_output_dir(output)
-    if not place.exists():
-        if resume:
-            stdout.write(_MESSAGES.info(f"No checkpoint in {output}: starting anew") + "\n")
-    elif resume:
-        training.resume(place)
-        stdout.write(_MESSAGES.info(f"Resumed after {training.progress.steps} steps") + "\n")
+        for path in (checkpoint, finished, *models):
+            tidy(path)
+        if finished.exists():
+            # A kill came before it was removed.
+            checkpoint.unlink(missing_ok=True)
+    message = ""
+    if checkpoint.exists():
+        if not resume:
+            raise BertLstmError("BL510", path=checkpoint)
+        training.resume(checkpoint)
+        message = f"Resumed after {training.progress.steps} steps"
     else:
-        raise BertLstmError("BL510", path=place)
+        if resume and finished.exists() and all(path.is_dir() for path in models):
+            # On its own, since to look at the corpora may draw random numbers.
+            change = Training(nlp, output).find_change(finished)
+            if change is None:
+                line = "The training has ended: nothing is left to do"
+                stdout.write(_MESSAGES.info(line) + "\n")
+                return output / DIR_MODEL_LAST
+            message = f"Another training has ended here ({change} differs): starting anew"
+            training = Training(nlp, output)
+        elif resume:
+            message = f"No checkpoint in {output}: starting anew"
+        with written_to(output):
+            # First of all, since it vouches for the models.
+            finished.unlink(missing_ok=True)
+            clean_output_dir(output)
+    if message:
+        stdout.write(_MESSAGES.info(message) + "\n")
     training.run(checkpoint_every, stdout, stderr)
-    place.unlink(missing_ok=True)
+    with written_to(output):
+        checkpoint.unlink(missing_ok=True)
     return output / DIR_MODEL_LAST
 
 
@@ -115,6 +147,7 @@ class Training:
 
     nlp (Language): Fresh from `init_nlp`.
     output (Path): The folder of the models and the checkpoint.
+    RAISES: BL519 (no evaluation).
     """
 
     def __init__(self, nlp: Language, output: Path) -> None:
@@ -126,6 +159,9 @@ class Training:
         self.settings: dict[str, Any] = registry.resolve(
             config["training"], schema=ConfigSchemaTraining
         )
+        frequency = self.settings["eval_frequency"]
+        if frequency < 1:
+            raise BertLstmError("BL519", value=frequency)
         self.optimizer = self.settings["optimizer"]
         rate = self.settings["dropout"]
         self.dropouts: Any = constant(rate) if isinstance(rate, float) else rate
@@ -183,6 +219,7 @@ class Training:
         finally:
             finalize_logger()
         self._write_last()
+        write_finished(self.output / FINISHED, self._facts())
 
     def _learn(self, batch: list[Example], *, step: int, epoch: int) -> None:
         settings, nlp = self.settings, self.nlp
@@ -246,12 +283,18 @@ class Training:
         with replaced_whole(place) as part, self.nlp.use_params(self.optimizer.averages):
             prepare(self.nlp).to_disk(part)
 
+    def _facts(self) -> dict[str, Any]:
+        """Which training this is."""
+        return {
+            "identity": self.identity,
+            "corpora": {name: corpus.digest for name, corpus in self.corpora.items()},
+        }
+
     def _write_checkpoint(self) -> None:
         tensors, numbers = get_state(self.nlp, self.optimizer)
         tensors["epoch_starts"] = pack_python_states(self.epoch_starts)
         facts = {
-            "identity": self.identity,
-            "corpora": {name: corpus.digest for name, corpus in self.corpora.items()},
+            **self._facts(),
             "progress": asdict(self.progress),
             "performance": self.nlp.meta["performance"],
             "optimizer": numbers,
@@ -267,7 +310,11 @@ class Training:
             BL514 (batches that cannot be drawn again), BL515, BL517 (other weights).
         """
         tensors, facts = read_checkpoint(path)
-        self._require_same_settings(facts["identity"], path)
+        require_facts(path, [*tensors, *facts], ["epoch_starts", *_FACTS])
+        key = self._find_changed_setting(facts["identity"])
+        if key is not None:
+            then, now = facts["identity"].get(key), self.identity.get(key)
+            raise BertLstmError("BL512", path=path, key=key, then=then, now=now)
         progress = Progress(**facts["progress"])
         progress.results = [(score, step) for score, step in progress.results]
         self.epoch_starts += unpack_python_states(tensors["epoch_starts"])
@@ -276,7 +323,9 @@ class Training:
             words += sum(len(example) for example in batch)
             next(self.dropouts)
             self.optimizer.step_schedules()
-        self._require_same_corpora(facts["corpora"], path)
+        name = self._find_changed_corpus(facts["corpora"])
+        if name is not None:
+            raise BertLstmError("BL513", path=path, name=name)
         if words != progress.words:
             raise BertLstmError("BL514", path=path)
         set_state(self.nlp, self.optimizer, tensors, facts["optimizer"], path=path)
@@ -285,20 +334,28 @@ class Training:
         set_random_states(facts["random"])
         restart_cupy(progress.steps)
 
-    def _require_same_settings(self, saved: dict[str, Any], path: Path) -> None:
+    def find_change(self, finished: Path) -> str | None:
+        """Name a setting or a corpus that was another in a training that has ended.
+
+        finished (Path): What that training has written last.
+        RAISES: BL511 (not readable).
+        """
+        facts = read_finished(finished)
+        require_facts(finished, facts, ["identity", "corpora"])
+        key = self._find_changed_setting(facts["identity"])
+        return self._find_changed_corpus(facts["corpora"]) if key is None else key
+
+    def _find_changed_setting(self, saved: dict[str, Any]) -> str | None:
         # As JSON gives them back.
         now = json.loads(json.dumps(self.identity))
-        for key in {**saved, **now}:
-            if saved.get(key) != now.get(key):
-                raise BertLstmError(
-                    "BL512", path=path, key=key, then=saved.get(key), now=now.get(key)
-                )
+        return next((key for key in {**saved, **now} if saved.get(key) != now.get(key)), None)
 
-    def _require_same_corpora(self, saved: dict[str, str | None], path: Path) -> None:
+    def _find_changed_corpus(self, saved: dict[str, str | None]) -> str | None:
         for name, corpus in self.corpora.items():
             if saved[name] is None:  # a stream that was not yet read to its end
                 continue
             if corpus.digest is None:
                 deque(corpus(self.nlp), maxlen=0)
             if corpus.digest != saved[name]:
-                raise BertLstmError("BL513", path=path, name=name)
+                return name
+        return None

@@ -52,8 +52,8 @@ def test_tensors_and_facts_come_back_exactly(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["x"]
 
 
-@pytest.mark.parametrize("damage", ["empty", "cut", "foreign", "folder"])
-def test_a_file_that_is_no_checkpoint(tmp_path: Path, damage: str) -> None:
+@pytest.mark.parametrize("damage", ["empty", "cut", "foreign", "folder", None, "{", "[]"])
+def test_a_file_that_is_no_checkpoint(tmp_path: Path, damage: str | None) -> None:
     path = tmp_path / "x"
     write_checkpoint(path, {"a": torch.rand(100)}, {})
     if damage == "empty":
@@ -62,9 +62,13 @@ def test_a_file_that_is_no_checkpoint(tmp_path: Path, damage: str) -> None:
         path.write_bytes(path.read_bytes()[:-1])
     elif damage == "foreign":
         save_file({"a": torch.rand(1)}, path)
-    else:
+    elif damage == "folder":
         path.unlink()
         path.mkdir()
+    else:  # of the right format, with other facts or none
+        facts = {} if damage is None else {"facts": damage}
+        metadata = {"format": "spacy-bertlstm.checkpoint.v1", **facts}
+        save_file({"a": torch.rand(1)}, path, metadata=metadata)
     with pytest.raises(BertLstmError, match="BL511"):
         read_checkpoint(path)
 

@@ -3,6 +3,7 @@
 import io
 import os
 import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -28,7 +29,8 @@ import spacy_bertlstm.training.loop as loop
 import spacy_bertlstm.training.randomness as randomness
 from spacy_bertlstm.errors import BertLstmError
 from spacy_bertlstm.tokens.corpus import read_docs, write_docs
-from spacy_bertlstm.training.loop import CHECKPOINT, Training, train
+from spacy_bertlstm.training.checkpoint import read_checkpoint, write_checkpoint
+from spacy_bertlstm.training.loop import CHECKPOINT, FINISHED, Training, train
 from spacy_bertlstm.training.weights import hash_weights
 
 NER = Path(__file__).parent.parent.parent / "configs" / "ner.cfg"
@@ -195,11 +197,17 @@ def killed_in() -> Callable[[int], AbstractContextManager[None]]:
 
 def results(output: Path) -> dict[str, Any]:
     """The weights' hashes and the meta data of both models."""
-    assert sorted(path.name for path in output.iterdir()) == ["model-best", "model-last"]
+    assert sorted({*os.listdir(output)} - {FINISHED}) == ["model-best", "model-last"]
     return {
         folder.name: (hash_weights(spacy.load(folder)), srsly.read_json(folder / "meta.json"))
-        for folder in output.iterdir()
+        for folder in output.glob("model-*")
     }
+
+
+def snapshot(output: Path) -> dict[Path, tuple[int, int]]:
+    """What changes where a file is written anew, even with the same content."""
+    files = {path: path.stat() for path in output.rglob("*")}
+    return {path: (stat.st_ino, stat.st_mtime_ns) for path, stat in files.items()}
 
 
 def test_the_models_are_those_of_spacy_train(
@@ -339,6 +347,143 @@ def test_a_checkpoint_is_not_dropped_without_a_word(run: Callable[..., str], sto
     (stopped / CHECKPOINT).unlink()
     assert "No checkpoint" in run(stopped, resume=True)
     assert len(results(stopped)) == 2
+
+
+# --- A training that has ended ----------------------------------------------------------
+
+
+@stock
+def test_a_training_that_has_ended_is_left_alone(run: Callable[..., str], tmp_path: Path) -> None:
+    run(tmp_path / "out")
+    assert sorted(os.listdir(tmp_path / "out")) == [FINISHED, "model-best", "model-last"]
+    before = snapshot(tmp_path / "out")
+    logger = {"training.logger": {"@loggers": "spacy.ConsoleLogger.v1", "progress_bar": True}}
+    printed = run(tmp_path / "out", more=logger, resume=True)
+    assert "has ended: nothing is left to do" in printed
+    assert "Pipeline" not in printed
+    assert snapshot(tmp_path / "out") == before
+    # As spaCy does without --resume.
+    assert "Pipeline" in run(tmp_path / "out")
+    assert not {*snapshot(tmp_path / "out").values()} & {*before.values()}
+
+
+@stock
+def test_another_training_starts_anew_with_a_line(run: Callable[..., str], tmp_path: Path) -> None:
+    docs = list(read_docs(tmp_path / "corpus.spacy", Vocab()))
+    write_docs(docs, tmp_path / "train.spacy")
+    more = {"paths.train": str(tmp_path / "train.spacy")}
+    run(tmp_path / "out", more=more)
+
+    more["training.optimizer.L2"] = 0.5
+    printed = run(tmp_path / "out", more=more, resume=True)
+    assert "Another training has ended here (training.optimizer.L2 differs)" in printed
+    run(tmp_path / "fresh", more=more)
+    assert results(tmp_path / "out") == results(tmp_path / "fresh")
+
+    write_docs(docs[:2], tmp_path / "train.spacy")
+    printed = run(tmp_path / "out", more=more, resume=True)
+    assert "Another training has ended here (corpora.train differs)" in printed
+    run(tmp_path / "fresh", more=more)
+    assert results(tmp_path / "out") == results(tmp_path / "fresh")
+    assert "has ended: nothing" in run(tmp_path / "out", more=more, resume=True)
+
+
+@stock
+def test_a_model_that_was_removed_is_trained_anew(run: Callable[..., str], tmp_path: Path) -> None:
+    run(tmp_path / "out")
+    shutil.rmtree(tmp_path / "out" / "model-best")
+    assert "No checkpoint" in run(tmp_path / "out", resume=True)
+    assert len(results(tmp_path / "out")) == 2
+
+
+@stock
+def test_a_kill_before_the_end_is_noted(
+    run: Callable[..., str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def die(path: Path, facts: object) -> None:
+        raise Kill
+
+    run(tmp_path / "through")
+    with monkeypatch.context() as patch, pytest.raises(Kill):
+        patch.setattr(loop, "write_finished", die)
+        run(tmp_path / "killed")
+    assert sorted(os.listdir(tmp_path / "killed")) == [CHECKPOINT, "model-best", "model-last"]
+    assert "Resumed after" in run(tmp_path / "killed", resume=True)
+    assert results(tmp_path / "killed") == results(tmp_path / "through")
+    assert (tmp_path / "killed" / FINISHED).exists()
+
+
+@stock
+@pytest.mark.parametrize("resume, message", [(True, "nothing is left to do"), (False, "Pipeline")])
+def test_a_kill_before_the_checkpoint_goes(
+    run: Callable[..., str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    resume: bool,
+    message: str,
+) -> None:
+    write = loop.write_finished
+
+    def write_and_die(path: Path, facts: dict[str, Any]) -> None:
+        write(path, facts)
+        raise Kill
+
+    with monkeypatch.context() as patch, pytest.raises(Kill):
+        patch.setattr(loop, "write_finished", write_and_die)
+        run(tmp_path / "out")
+    assert (tmp_path / "out" / CHECKPOINT).exists()
+    assert message in run(tmp_path / "out", resume=resume)
+    assert len(results(tmp_path / "out")) == 2
+
+
+@stock
+def test_a_kill_before_the_models_go(
+    run: Callable[..., str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What vouches for the models goes first."""
+
+    def die(output: Path) -> None:
+        raise Kill
+
+    run(tmp_path / "out")
+    with monkeypatch.context() as patch, pytest.raises(Kill):
+        patch.setattr(loop, "clean_output_dir", die)
+        run(tmp_path / "out")
+    assert sorted(os.listdir(tmp_path / "out")) == ["model-best", "model-last"]
+    assert "No checkpoint" in run(tmp_path / "out", resume=True)
+
+
+@stock
+@pytest.mark.parametrize("content", [b"", b"{", b"[]", b"{}", b"\xff"])
+def test_an_end_that_cannot_be_read(
+    run: Callable[..., str], tmp_path: Path, content: bytes
+) -> None:
+    run(tmp_path / "out")
+    (tmp_path / "out" / FINISHED).write_bytes(content)
+    with pytest.raises(BertLstmError, match="BL511.*finished.json.*Remove it"):
+        run(tmp_path / "out", resume=True)
+    assert len(results(tmp_path / "out")) == 2
+
+
+# --- What does not fit ------------------------------------------------------------------
+
+
+@stock
+def test_an_evaluation_after_no_step(run: Callable[..., str], tmp_path: Path) -> None:
+    with pytest.raises(BertLstmError, match="BL519.*eval_frequency = 0"):
+        run(tmp_path / "out", more={"training.eval_frequency": 0})
+    assert not (tmp_path / "out").exists()
+
+
+@stock
+@pytest.mark.parametrize("part", ["epoch_starts", "progress", "identity"])
+def test_a_checkpoint_without_a_part(run: Callable[..., str], stopped: Path, part: str) -> None:
+    tensors, facts = read_checkpoint(stopped / CHECKPOINT)
+    for parts in (tensors, facts):
+        parts.pop(part, None)
+    write_checkpoint(stopped / CHECKPOINT, tensors, facts)
+    with pytest.raises(BertLstmError, match=f"BL511.*it lacks {part}"):
+        run(stopped, resume=True)
 
 
 @stock
