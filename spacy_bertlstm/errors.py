@@ -65,6 +65,7 @@ MESSAGES = {
     "pipeline, or the name of an installed one.",
     "BL316": "{path}: of {found} entities found there, {right} are right. To fit a temperature "
     "some must be right and some wrong; give more Docs with gold entities.",
+    "BL317": "{path}: --json and OUT stand in each other's way. Give the file another place.",
     "BL321": "encoder {name}: its tokenizer gives no character offsets. Give an encoder with a "
     "tokenizer.json, and do not set use_fast = false.",
     "BL322": "component '{name}' listens to '{upstream}', which gave it no vectors. Put it "

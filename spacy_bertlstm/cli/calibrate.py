@@ -59,6 +59,10 @@ def calibrate(
     """
     with errors_as_messages():
         require_no_files(output)
+        if json_path is not None:
+            json_place, out_place = json_path.resolve(), output.resolve()
+            if json_place.is_relative_to(out_place) or out_place.is_relative_to(json_place):
+                raise BertLstmError("BL317", path=json_path)
         nlp, name, ner = _load(model, component)
         judged = {"dev": _judge(nlp, name, ner, dev_path)}
         if test_path is not None:
@@ -77,8 +81,8 @@ def calibrate(
         with written_whole(output) as place:
             fresh.to_disk(place)
             if json_path is not None:
-                with written_whole(json_path) as json_place:
-                    json_place.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
+                with written_whole(json_path) as json_part:
+                    json_part.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
         for key, part in judged.items():
             errors = " -> ".join(f"{error:.2%}" for error in report[key]["ece"])
             typer.echo(

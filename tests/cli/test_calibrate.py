@@ -175,6 +175,16 @@ def test_nothing_is_left_where_a_file_cannot_be_written(
     assert not list(tmp_path.glob(".part-*"))
 
 
+@pytest.mark.parametrize("output, json_path", [("o", "o/x.json"), ("o", "o"), ("f/o", "f")])
+def test_figures_in_the_way_of_the_pipeline_are_refused(
+    output: str, json_path: str, model: Path, files: tuple[Path, Path], tmp_path: Path
+) -> None:
+    before = sorted(tmp_path.rglob("*"))
+    result = run(model, files[0], tmp_path / output, "--json", tmp_path / json_path)
+    assert_refused(result, "BL317", str(tmp_path / json_path))
+    assert sorted(tmp_path.rglob("*")) == before
+
+
 @pytest.mark.parametrize("name", ["missing", "broken"])
 def test_no_pipeline(name: str, files: tuple[Path, Path], tmp_path: Path) -> None:
     (tmp_path / "broken").mkdir()
