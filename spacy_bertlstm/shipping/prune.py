@@ -20,7 +20,7 @@ from spacy.tokens import Doc
 from thinc.api import Config, Model
 
 from spacy_bertlstm.errors import BertLstmError
-from spacy_bertlstm.files import written_whole
+from spacy_bertlstm.files import require_no_files, written_whole
 
 # What spaCy, srsly and thinc raise on a folder that is no pipeline, or one with parts missing.
 _NOT_A_PIPELINE = (OSError, ValueError, KeyError, TypeError, AttributeError, ImportError)
@@ -36,23 +36,33 @@ class Pruned:
     dropped: int
 
 
-def prune_pipeline(source: Path, target: Path) -> Pruned:
+def prune_pipeline(source: Path, target: Path, *, texts: Sequence[str] = ()) -> Pruned:
     """Write a pipeline without the words and the paths of its training.
 
     Strings that loading the pipeline adds by itself are kept, and those of the labels and of the
     data on them, and the words that a table of static vectors has rows for. In the config, paths
-    become null, save those that components name: of these the last part stays.
+    become null, save those that components name: of these the last part stays. A `bertlstm_ner`
+    that scores its loss (`score_loss`) keeps the scores of each token with each Doc; as only
+    training needs them, it stops to. To train on by that loss, set it to true again.
 
     source (Path): The folder of a trained pipeline.
     target (Path): A folder, new or empty.
+    texts (Sequence[str]): On which the pruned pipeline must predict the same; else nothing is
+        written.
     RETURNS (Pruned): The numbers of strings.
-    RAISES: BL109 (not writable), BL110 (target not empty), BL330 (no pipeline).
+    RAISES: BL109 (not writable), BL110 (target not empty), BL330 (no pipeline), BL331 (other
+        predictions), or the package's own errors on what stands in the pipeline.
     """
-    if target.exists() and (not target.is_dir() or any(target.iterdir())):
-        raise BertLstmError("BL110", path=target)
-    whole = load_pipeline(source)
+    require_no_files(target)
+    whole = _load(source)
     seen = whole.vocab.strings
-    nlp = load_pipeline(source, exclude=["strings"])
+    overrides = {
+        f"components.{name}.score_loss": False
+        for name, component in whole.components
+        if whole.get_pipe_meta(name).factory == "bertlstm_ner"
+        and getattr(component, "score_loss", False)
+    }
+    nlp = _load(source, exclude=["strings"], overrides=overrides)
     strings = nlp.vocab.strings
     for _, component in whole.components:
         # The lemmatizer's trees, for one, know their strings by hash alone; its label data
@@ -66,19 +76,25 @@ def prune_pipeline(source: Path, target: Path) -> Pruned:
             strings.add(seen[key])
     nlp.config = strip_config(nlp.config)
     _strip_models(nlp)
+    dropped = sum(text not in strings for text in seen)
     with written_whole(target) as part:
         nlp.to_disk(part)
-    dropped = sum(text not in strings for text in seen)
+        if texts:
+            require_same_predictions(whole, _load(part), texts, path=target)
     return Pruned(kept=len(strings), dropped=dropped)
 
 
-def load_pipeline(path: Path, *, exclude: Sequence[str] = ()) -> Language:
+def _load(
+    path: Path, *, exclude: Sequence[str] = (), overrides: Mapping[str, Any] | None = None
+) -> Language:
     """Load a pipeline from a folder.
 
-    RAISES: BL330.
+    RAISES: BL330, or the package's own errors on what stands in it.
     """
     try:
-        return spacy.load(path, exclude=list(exclude))
+        return spacy.load(path, exclude=list(exclude), config=dict(overrides or {}))
+    except BertLstmError:
+        raise
     except _NOT_A_PIPELINE as error:
         reason = str(error).strip().partition("\n")[0] or type(error).__name__
         raise BertLstmError("BL330", path=path, reason=reason) from error

@@ -11,6 +11,7 @@ import spacy
 from click.testing import Result
 from spacy.cli._util import app as spacy_app
 from spacy.language import Language
+from spacy.tokens import Doc, Span
 from spacy.training import Example
 from spacy.vocab import Vocab
 from thinc.api import Config
@@ -18,9 +19,9 @@ from typer.testing import CliRunner
 
 import spacy_bertlstm.cli  # noqa: F401  (mounts the commands)
 from spacy_bertlstm.errors import BertLstmError
+from spacy_bertlstm.pipeline.ner import BertLstmNer
 from spacy_bertlstm.shipping.prune import (
     last_part,
-    load_pipeline,
     prune_pipeline,
     require_same_predictions,
     strip_config,
@@ -334,7 +335,63 @@ def test_the_command_verifies(trained: Path, tmp_path: Path, notes: Path) -> Non
     assert result.exit_code == 0, result.output
     assert "3 strings kept" in result.stdout
     assert "The predictions on 6 Docs are the same." in result.stdout
-    assert load_pipeline(tmp_path / "pruned").pipe_names
+    assert spacy.load(tmp_path / "pruned").pipe_names
+
+
+def test_a_broken_file_to_verify_on_leaves_nothing(trained: Path, tmp_path: Path) -> None:
+    (tmp_path / "broken.spacy").write_bytes(b"x")
+    before = sorted(tmp_path.rglob("*"))
+    result = run("prune", trained, tmp_path / "pruned", "--verify", tmp_path / "broken.spacy")
+    assert result.exit_code == 1
+    assert "[BL201]" in result.stderr
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_other_predictions_leave_nothing(
+    trained: Path, tmp_path: Path, notes: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def differ(self: BertLstmNer, docs: list[Doc], predictions: object) -> None:
+        """Find an entity where the pipeline knows the words of its training."""
+        for doc in docs:
+            if NAME in self.vocab.strings and seen:
+                doc.ents = [Span(doc, 0, 1, label="problem")]
+            seen.append(doc)
+
+    seen: list[Doc] = []
+    monkeypatch.setattr(BertLstmNer, "set_annotations", differ)
+    before = sorted(tmp_path.rglob("*"))
+    result = run("prune", trained, tmp_path / "pruned", "--verify", notes)
+    assert result.exit_code == 1
+    assert "[BL331]" in result.stderr
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_what_stands_wrong_in_a_pipeline_keeps_its_own_code(trained: Path, tmp_path: Path) -> None:
+    config = (trained / "config.cfg").read_text()
+    (trained / "config.cfg").write_text(config.replace("hidden_width = 8", "hidden_width = 0"))
+    with pytest.raises(BertLstmError, match=r"^\[BL324\]"):
+        prune_pipeline(trained, tmp_path / "pruned")
+
+
+def test_the_scores_of_tokens_are_kept_for_training_alone(
+    make_nlp: Callable[..., Language],
+    make_examples: Callable[[Language], list[Example]],
+    tmp_path: Path,
+) -> None:
+    """configs/paper.cfg stops by the loss on dev."""
+    nlp = make_nlp(**{"components.ner.score_loss": True})
+    examples = make_examples(nlp)
+    nlp.update(examples, sgd=nlp.initialize(lambda: examples), annotates=["sentences"])
+    nlp.to_disk(tmp_path / "model")
+    texts = [example.reference.text for example in examples]
+    prune_pipeline(tmp_path / "model", tmp_path / "pruned", texts=texts)
+    whole, pruned = (spacy.load(tmp_path / folder) for folder in ("model", "pruned"))
+    assert any(doc.ents for doc in whole.pipe(texts))
+    assert all("ner_emissions" in doc.user_data for doc in whole.pipe(texts))
+    assert not any("ner_emissions" in doc.user_data for doc in pruned.pipe(texts))
+    require_same_predictions(whole, pruned, texts, path=tmp_path)
+    assert pruned.config["components"]["ner"]["score_loss"] is False
+    assert whole.get_pipe("ner").model.to_bytes() == pruned.get_pipe("ner").model.to_bytes()
 
 
 def test_the_command_refuses_with_a_message(tmp_path: Path) -> None:
