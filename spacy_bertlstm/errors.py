@@ -85,7 +85,9 @@ MESSAGES = {
     "BL333": "{path}: it holds none but public words, so nothing could be found. "
     "Give the notes that the pipeline was trained on.",
     "BL334": "{path}: not a JSON object of scores ({reason}). "
-    "Write it with 'python -m spacy evaluate'.",
+    "Write it with 'python -m spacy bertlstm evaluate'.",
+    "BL335": "{what} '{value}': no package can have it. Give a name of a-z, 0-9 and single "
+    "underscores, without the language, and a version as PEP 440 writes it, such as 0.1.0.",
     # BL4xx: tags
     "BL401": "tag '{tag}' is no BILUO tag. Give tags of the form O, B-X, I-X, L-X or U-X.",
     # BL5xx: training

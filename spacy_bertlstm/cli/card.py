@@ -9,7 +9,7 @@ import typer
 from spacy.vocab import Vocab
 
 from spacy_bertlstm.cli.app import app, errors_as_messages
-from spacy_bertlstm.shipping.card import Facts, count_docs, read_json, write_card
+from spacy_bertlstm.shipping.card import Facts, count_docs, read_scores, write_card
 from spacy_bertlstm.tokens.corpus import read_docs
 
 
@@ -38,7 +38,7 @@ def card(
             encoder=encoder,
             encoder_licence=encoder_licence,
             data={path.stem: count_docs(read_docs(path, Vocab())) for path in data},
-            scores=read_json(scores),
+            scores=read_scores(scores),
         )
         write_card(model, facts)
         typer.echo(f"Model card -> {model / 'README.md'}")

@@ -4,13 +4,16 @@ It holds counts, scores and settings, and no text of a note.
 """
 
 import json
+import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from packaging.version import InvalidVersion, Version
 from spacy.tokens import Doc
 from spacy.util import load_config
 
@@ -77,6 +80,10 @@ _PACKAGES = (
 )
 
 
+# A hyphen would make a folder that cannot be imported and a wheel of another name.
+_NAME = re.compile(r"[a-z0-9]+(?:_[a-z0-9]+)*")
+
+
 @dataclass(frozen=True)
 class Counts:
     """What a part of the data holds."""
@@ -90,8 +97,8 @@ class Counts:
 class Facts:
     """What the run cannot know of itself, or left in files.
 
-    name (str): Of the package, without the language.
-    version (str): Of the package.
+    name (str): Of the package, without the language: a-z, 0-9 and single underscores.
+    version (str): Of the package, in the normal form of PEP 440.
     statement (str): What the notes are, whence, and whether they are synthetic.
     licence (str): Of the pipeline.
     encoder (str): The folder or name of the encoder.
@@ -122,10 +129,10 @@ def count_docs(docs: Iterable[Doc]) -> Counts:
     return Counts(n_docs, n_tokens, labels)
 
 
-def read_json(path: Path) -> dict[str, Any]:
+def read_scores(path: Path) -> dict[str, Any]:
     """Read a file of scores.
 
-    RAISES: BL101 (no such file), BL334 (not JSON, or no mapping).
+    RAISES: BL101 (no such file), BL334 (not JSON, no mapping, or what should be scores is none).
     """
     if not path.is_file():
         raise BertLstmError("BL101", kind="file", path=path)
@@ -135,7 +142,31 @@ def read_json(path: Path) -> dict[str, Any]:
         raise BertLstmError("BL334", path=path, reason=type(error).__name__) from error
     if not isinstance(data, dict):
         raise BertLstmError("BL334", path=path, reason=f"a {type(data).__name__}")
+    for key, value in data.items():
+        if key == "intervals":
+            sound = isinstance(value, Mapping) and all(map(_are_bounds, value.values()))
+        elif key.endswith("_per_type") and value:
+            sound = isinstance(value, Mapping) and all(map(_are_measures, value.values()))
+        else:
+            continue
+        if not sound:
+            raise BertLstmError("BL334", path=path, reason=f"{key} holds other things")
     return data
+
+
+def _is_score(value: object) -> bool:
+    return isinstance(value, float | int) and 0 <= value <= 1
+
+
+def _are_bounds(value: object) -> bool:
+    return isinstance(value, Sequence) and len(value) == 2 and all(map(_is_score, value))
+
+
+def _are_measures(value: object) -> bool:
+    """Whether they are precision, recall and F1, or one number, such as an area under a curve."""
+    if isinstance(value, Mapping):
+        return all(_is_score(value.get(measure)) for measure in "prf")
+    return value is None or _is_score(value)
 
 
 def write_card(pipeline: Path, facts: Facts) -> None:
@@ -145,7 +176,8 @@ def write_card(pipeline: Path, facts: Facts) -> None:
 
     pipeline (Path): A folder that `prune_pipeline` wrote.
     facts (Facts): What stands on the card.
-    RAISES: BL109 (not writable), BL330 (no pipeline).
+    RAISES: BL109 (not writable), BL330 (no pipeline), BL335 (a name or version that no package
+        can have).
     """
     try:
         meta = json.loads((pipeline / "meta.json").read_text(encoding="utf-8"))
@@ -153,6 +185,7 @@ def write_card(pipeline: Path, facts: Facts) -> None:
     except (OSError, ValueError) as error:
         reason = "no config.cfg or meta.json that can be read"
         raise BertLstmError("BL330", path=pipeline, reason=reason) from error
+    _require_package(facts, meta["lang"])
     labels = sorted({label for group in meta["labels"].values() for label in group})
     meta.update(
         name=facts.name,
@@ -180,6 +213,17 @@ def write_card(pipeline: Path, facts: Facts) -> None:
             part.write_text(content, encoding="utf-8")
 
 
+def _require_package(facts: Facts, lang: str) -> None:
+    if not _NAME.fullmatch(facts.name) or facts.name.startswith(f"{lang}_"):
+        raise BertLstmError("BL335", what="name", value=facts.name)
+    normal: str | None = None
+    with suppress(InvalidVersion):
+        normal = str(Version(facts.version))
+    # Folders in the package are called as it is given, the wheel by its normal form.
+    if normal != facts.version:
+        raise BertLstmError("BL335", what="version", value=facts.version)
+
+
 def _table(rows: Iterable[Sequence[str]]) -> str:
     head, *body = rows
     rule = ["---", *["---:"] * (len(head) - 1)]
@@ -199,16 +243,19 @@ def _score_rows(scores: Mapping[str, Any]) -> Iterator[list[str]]:
     """Precision, recall and F1 of everything that has them by type."""
     yield ["Test part, %", "P", "R", "F1"]
     for key, types in scores.items():
-        if key.endswith("_per_type") and types:
+        if not key.endswith("_per_type"):
+            continue
+        rows = {label: row for label, row in (types or {}).items() if isinstance(row, Mapping)}
+        if rows:
             task = key.removesuffix("_per_type").removesuffix("_f")
-            for label, values in sorted(types.items()):
+            for label, values in sorted(rows.items()):
                 yield [f"`{label}`", *(f"{100 * values[measure]:.1f}" for measure in "prf")]
             yield [f"all `{task}`", *(_score(scores, task, measure) for measure in "prf")]
 
 
 def _score(scores: Mapping[str, Any], task: str, measure: str) -> str:
     for key in (f"{task}_{measure}", f"{task}_micro_{measure}"):
-        if isinstance(scores.get(key), float | int):
+        if _is_score(scores.get(key)):
             bounds = [f"{100 * bound:.1f}" for bound in scores.get("intervals", {}).get(key, ())]
             return f"{100 * scores[key]:.1f}" + (f" ({' to '.join(bounds)})" if bounds else "")
     return ""

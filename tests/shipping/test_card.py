@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 
 import spacy_bertlstm.cli  # noqa: F401  (mounts the commands)
 from spacy_bertlstm.errors import BertLstmError
-from spacy_bertlstm.shipping.card import Counts, Facts, count_docs, read_json, write_card
+from spacy_bertlstm.shipping.card import Counts, Facts, count_docs, read_scores, write_card
 from spacy_bertlstm.shipping.prune import prune_pipeline
 from spacy_bertlstm.tokens.corpus import read_docs
 
@@ -130,7 +130,7 @@ def test_the_command_counts_and_quotes_nothing(pruned: Path, notes: Path, tmp_pa
     assert NAME not in card and HOSPITAL not in card and str(tmp_path) not in card
 
 
-def run_card(pipeline: Path, notes: Path, folder: Path) -> Result:
+def run_card(pipeline: Path, notes: Path, folder: Path, **changed: str) -> Result:
     options = {
         "scores": folder / "scores.json",
         "name": "x",
@@ -139,6 +139,7 @@ def run_card(pipeline: Path, notes: Path, folder: Path) -> Result:
         "licence": "MIT",
         "encoder": f"/mnt/{HOSPITAL}/MiniLM",
         "encoder-licence": "Apache-2.0",
+        **changed,
     }
     arguments = [text for key, value in options.items() for text in (f"--{key}", str(value))]
     return CliRunner().invoke(
@@ -146,11 +147,70 @@ def run_card(pipeline: Path, notes: Path, folder: Path) -> Result:
     )
 
 
-@pytest.mark.parametrize("content", ["", "[]", "{", "\x00"])
+@pytest.mark.parametrize(
+    "content",
+    [
+        "",
+        "[]",
+        "{",
+        "\x00",
+        '{"ents_per_type": {"x": {"p": 1}}}',
+        '{"ents_per_type": {"x": {"p": 1, "r": "1", "f": 1}}}',
+        '{"ents_per_type": {"x": {"p": 1, "r": 1, "f": NaN}}}',
+        '{"ents_per_type": {"x": []}}',
+        '{"ents_per_type": ["x"]}',
+        '{"intervals": {"ents_f": ["0.1", "0.2"]}}',
+        '{"intervals": {"ents_f": [0.1]}}',
+        '{"intervals": {"ents_f": 0.1}}',
+        '{"intervals": []}',
+    ],
+)
 def test_scores_that_are_none_are_a_coded_error(content: str, tmp_path: Path) -> None:
     (tmp_path / "scores.json").write_text(content)
     with pytest.raises(BertLstmError, match="BL334"):
-        read_json(tmp_path / "scores.json")
+        read_scores(tmp_path / "scores.json")
+
+
+def test_broken_scores_leave_no_card(pruned: Path, notes: Path, tmp_path: Path) -> None:
+    (tmp_path / "scores.json").write_text('{"ents_per_type": {"x": {"p": 1}}}')
+    result = run_card(pruned, notes, tmp_path)
+    assert result.exit_code == 1
+    assert "[BL334]" in result.stderr and "spacy bertlstm evaluate" in result.stderr
+    assert not (pruned / "README.md").exists()
+
+
+def test_other_scores_by_type_stay_off_the_card(pruned: Path, notes: Path, tmp_path: Path) -> None:
+    """Such as areas under curves, which spaCy gives for each category."""
+    others = {"cats_auc_per_type": {"PAIN": 0.5, "REST": None}}
+    (tmp_path / "scores.json").write_text(json.dumps({**SCORES, **others}))
+    assert run_card(pruned, notes, tmp_path).exit_code == 0
+    assert "cats" not in (pruned / "README.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    "option, value",
+    [
+        ("name", "a b/../c"),
+        ("name", "clinical-ner"),
+        ("name", "Clinical"),
+        ("name", "a__b"),
+        ("name", "en_clinical"),
+        ("name", ""),
+        ("version", "not a version"),
+        ("version", "1.0-alpha"),
+        ("version", ""),
+    ],
+)
+def test_what_no_package_can_be_called_is_refused(
+    option: str, value: str, pruned: Path, notes: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "scores.json").write_text(json.dumps(SCORES))
+    meta = (pruned / "meta.json").read_bytes()
+    result = run_card(pruned, notes, tmp_path, **{option: value})
+    assert result.exit_code == 1
+    assert f"[BL335] {option} '{value}'" in result.stderr
+    assert (pruned / "meta.json").read_bytes() == meta
+    assert not (pruned / "README.md").exists()
 
 
 def test_scores_that_are_not_there_are_a_coded_error(pruned: Path, notes: Path) -> None:
