@@ -88,6 +88,8 @@ MESSAGES = {
     "Write it with 'python -m spacy bertlstm evaluate'.",
     "BL335": "{what} '{value}': no package can have it. Give a name of a-z, 0-9 and single "
     "underscores, without the language, and a version as PEP 440 writes it, such as 0.1.0.",
+    "BL336": "language '{lang}': spaCy cannot load it ({reason}). Give a code such as en, and "
+    "install what spaCy needs for that language.",
     # BL4xx: tags
     "BL401": "tag '{tag}' is no BILUO tag. Give tags of the form O, B-X, I-X, L-X or U-X.",
     # BL5xx: training

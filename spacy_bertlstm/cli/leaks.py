@@ -10,7 +10,12 @@ from spacy.vocab import Vocab
 
 from spacy_bertlstm.cli.app import app, errors_as_messages
 from spacy_bertlstm.errors import BertLstmError
-from spacy_bertlstm.shipping.leaks import find_leaks, find_private_words, find_public_words
+from spacy_bertlstm.shipping.leaks import (
+    find_leaks,
+    find_private_words,
+    find_public_words,
+    find_settings,
+)
 from spacy_bertlstm.tokens.corpus import read_docs
 
 
@@ -28,14 +33,26 @@ def leaks(
         list[Path] | None,
         typer.Option(help="A file or folder whose words are public; may be given several times"),
     ] = None,
+    public_text: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="What you state of the package, such as its name; may be given several times"
+        ),
+    ] = None,
     lang: Annotated[str, typer.Option(help="The language of the notes")] = "en",
     show_text: Annotated[
         bool, typer.Option("--show-text", help="Print the words that were found")
     ] = False,
 ) -> None:
-    """Look in a wheel for words that only the notes hold; one that is found is an error."""
+    """Look in a wheel for words that only the notes hold; one that is found is an error.
+
+    Public are also the numbers that keys in its config.cfg and meta.json are set to.
+    """
     with errors_as_messages():
-        public_words = find_public_words(lang, encoder=encoder, files=public or ())
+        public_words = find_public_words(
+            lang, encoder=encoder, files=public or (), texts=public_text or ()
+        )
+        public_words |= find_settings(path)
         docs = (doc for file in notes for doc in read_docs(file, Vocab()))
         private = find_private_words(docs, public_words)
         if not private:
