@@ -8,11 +8,10 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from spacy.cli._util import setup_gpu
 from spacy.scorer import Scorer
 from spacy.training import Example
 
-from spacy_bertlstm.cli.app import app, errors_as_messages, load_pipeline
+from spacy_bertlstm.cli.app import app, errors_as_messages, load_pipeline, use_gpu
 from spacy_bertlstm.evaluation.bootstrap import Interval, bootstrap_intervals, count_matches
 from spacy_bertlstm.evaluation.calibration import judge_entities
 from spacy_bertlstm.files import written_whole
@@ -29,8 +28,8 @@ def evaluate(
     gpu_id: Annotated[int, typer.Option(help="-1 is the CPU")] = -1,
 ) -> None:
     """Score a pipeline's entities on gold Docs, with 95 % intervals over documents."""
-    setup_gpu(gpu_id, silent=True)
     with errors_as_messages():
+        use_gpu(gpu_id)
         nlp = load_pipeline(model)
         gold = [example.reference for example in make_corpus_reader(docs_path)(nlp)]
         predicted = nlp.pipe(nlp.make_doc(doc.text) for doc in gold)
