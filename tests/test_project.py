@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from spacy.util import dict_to_dot, load_config
 from spacy.vocab import Vocab
 from weasel.util.config import load_project_config
 
@@ -58,6 +59,14 @@ def test_every_registered_name_is_in_the_readme() -> None:
     names = re.findall(r"^    (\S+) = spacy_bertlstm", table.partition("\n[")[0], re.MULTILINE)
     assert len(names) >= 9
     assert [name for name in names if f"`{name}`" not in README and name != "bertlstm"] == []
+
+
+@pytest.mark.parametrize("name", ["ner.cfg", "ner_bert.cfg", "ner_bilstm.cfg", "ner_shared.cfg"])
+def test_the_project_trains_each_config_that_the_readme_says(name: str) -> None:
+    (command,) = (line for line in COMMANDS["train"]["script"] if "bertlstm train" in line)
+    settings = {key for key in re.findall(r" --([\w.]+)", command) if "." in key}
+    assert len(settings) >= 7
+    assert settings <= set(dict_to_dot(load_config(ROOT / "configs" / name)))
 
 
 def test_the_readme_is_finished() -> None:
