@@ -135,5 +135,10 @@ class BertLstmError(ValueError):
         return (_rebuild, (self.code, self.values))
 
 
+def first_line(error: Exception) -> str:
+    """What another package's error says, short enough for the reason in a message."""
+    return str(error).strip().partition("\n")[0] or type(error).__name__
+
+
 def _rebuild(code: str, values: dict[str, object]) -> BertLstmError:
     return BertLstmError(code, **values)

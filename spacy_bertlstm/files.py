@@ -11,6 +11,19 @@ from spacy_bertlstm.errors import BertLstmError
 
 
 @contextmanager
+def written_to(path: Path) -> Iterator[None]:
+    """Name the place where writing fails.
+
+    RAISES: BL109.
+    """
+    try:
+        yield
+    except OSError as error:
+        reason = error.strerror or type(error).__name__
+        raise BertLstmError("BL109", path=path, reason=reason) from error
+
+
+@contextmanager
 def written_whole(path: Path) -> Iterator[Path]:
     """Give a place to write to, which becomes `path` when the block ends well.
 
@@ -19,8 +32,8 @@ def written_whole(path: Path) -> Iterator[Path]:
     YIELDS (Path): A free name in a temporary folder beside it, which is removed at any end.
     RAISES: BL109 (not writable, or a device, a pipe and the like).
     """
-    try:
-        path = path.resolve()
+    path = path.resolve()
+    with written_to(path):
         if path.exists() and not (path.is_file() or path.is_dir()):
             raise BertLstmError("BL109", path=path, reason="neither a file nor a folder")
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -28,9 +41,6 @@ def written_whole(path: Path) -> Iterator[Path]:
             place = Path(folder) / "new"
             yield place
             place.replace(path)
-    except OSError as error:
-        reason = error.strerror or type(error).__name__
-        raise BertLstmError("BL109", path=path, reason=reason) from error
 
 
 def require_no_files(folder: Path) -> None:

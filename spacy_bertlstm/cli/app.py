@@ -15,7 +15,7 @@ from spacy.cli._util import app as spacy_app
 from spacy.cli._util import setup_gpu
 from spacy.language import Language
 
-from spacy_bertlstm.errors import BertLstmError
+from spacy_bertlstm.errors import BertLstmError, first_line
 from spacy_bertlstm.files import written_whole
 from spacy_bertlstm.losses import LossReport
 
@@ -55,8 +55,7 @@ def use_gpu(gpu_id: int, *, silent: bool = True) -> None:
     try:
         setup_gpu(gpu_id, silent=silent)
     except (ValueError, RuntimeError) as error:  # the latter from cupy
-        reason = str(error).partition("\n")[0]
-        raise BertLstmError("BL518", gpu_id=gpu_id, reason=reason) from error
+        raise BertLstmError("BL518", gpu_id=gpu_id, reason=first_line(error)) from error
 
 
 def load_pipeline(model: str) -> Language:
@@ -70,8 +69,7 @@ def load_pipeline(model: str) -> Language:
     except BertLstmError:
         raise
     except (OSError, ValueError, KeyError, ImportError) as error:
-        reason = str(error).strip().partition("\n")[0] or type(error).__name__
-        raise BertLstmError("BL315", path=model, reason=reason) from error
+        raise BertLstmError("BL315", path=model, reason=first_line(error)) from error
 
 
 def print_report(report: LossReport) -> None:

@@ -9,8 +9,8 @@ import typer
 from spacy.vocab import Vocab
 
 from spacy_bertlstm.cli.app import app, errors_as_messages
-from spacy_bertlstm.shipping.card import Facts, count_docs, read_scores, write_card
-from spacy_bertlstm.tokens.corpus import read_docs
+from spacy_bertlstm.shipping.card import Facts, read_scores, write_card
+from spacy_bertlstm.tokens.corpus import count_docs, read_docs
 
 
 @app.command()

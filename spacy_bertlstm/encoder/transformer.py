@@ -21,7 +21,7 @@ from spacy_bertlstm.encoder.budget import BudgetShim, budgeted_encoder
 from spacy_bertlstm.encoder.pieces import Pieces, cut_pieces
 from spacy_bertlstm.encoder.threads import require_own_threads
 from spacy_bertlstm.encoder.windows import SpanGetter, split_to_fit
-from spacy_bertlstm.errors import BertLstmError
+from spacy_bertlstm.errors import BertLstmError, first_line
 
 _NOTHING: Mapping[str, Any] = SimpleFrozenDict()
 # The longest run, for encoders that name no limit of their own or a higher one.
@@ -211,8 +211,7 @@ def init(model: TransformerModel, X: Any = None, Y: Any = None) -> None:
             name, unloaded._init_tokenizer_config, unloaded._init_transformer_config
         )
     except _NOT_LOADABLE as error:
-        reason = str(error).strip().partition("\n")[0] or type(error).__name__
-        raise BertLstmError("BL307", name=name, reason=reason) from error
+        raise BertLstmError("BL307", name=name, reason=first_line(error)) from error
     if not loaded.tokenizer.is_fast:
         raise BertLstmError("BL321", name=name)
     model.attrs["set_transformer"](model, loaded)

@@ -5,7 +5,6 @@ It holds counts, scores and settings, and no text of a note.
 
 import json
 import re
-from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -14,12 +13,12 @@ from pathlib import Path
 from typing import Any
 
 from packaging.version import InvalidVersion, Version
-from spacy.tokens import Doc
 from spacy.util import load_config
 
 from spacy_bertlstm.errors import BertLstmError
 from spacy_bertlstm.files import written_whole
 from spacy_bertlstm.shipping.prune import last_part
+from spacy_bertlstm.tokens.corpus import Counts
 
 _TEMPLATE = """# {package} {version}
 
@@ -85,15 +84,6 @@ _NAME = re.compile(r"[a-z0-9]+(?:_[a-z0-9]+)*")
 
 
 @dataclass(frozen=True)
-class Counts:
-    """What a part of the data holds."""
-
-    docs: int
-    tokens: int
-    labels: Mapping[str, int]
-
-
-@dataclass(frozen=True)
 class Facts:
     """What the run cannot know of itself, or left in files.
 
@@ -116,17 +106,6 @@ class Facts:
     encoder_licence: str
     data: Mapping[str, Counts]
     scores: Mapping[str, Any]
-
-
-def count_docs(docs: Iterable[Doc]) -> Counts:
-    """Count Docs, their tokens, and their entities by label."""
-    n_docs = n_tokens = 0
-    labels: Counter[str] = Counter()
-    for doc in docs:
-        n_docs += 1
-        n_tokens += len(doc)
-        labels.update(ent.label_ for ent in doc.ents)
-    return Counts(n_docs, n_tokens, labels)
 
 
 def read_scores(path: Path) -> dict[str, Any]:

@@ -32,7 +32,7 @@ import spacy
 from spacy.tokens import Doc
 
 import spacy_bertlstm
-from spacy_bertlstm.errors import BertLstmError
+from spacy_bertlstm.errors import BertLstmError, first_line
 from spacy_bertlstm.shipping.prune import last_part
 from spacy_bertlstm.tokens.extensions import get_record
 
@@ -144,8 +144,7 @@ def find_public_words(
     try:
         nlp = spacy.blank(lang)
     except ImportError as error:
-        reason = str(error).strip().partition("\n")[0]
-        raise BertLstmError("BL336", lang=lang, reason=reason) from error
+        raise BertLstmError("BL336", lang=lang, reason=first_line(error)) from error
     texts = [*texts, *nlp.vocab.strings, *nlp.Defaults.stop_words]
     spacy_folder = Path(spacy.__file__).parent
     sources = [
@@ -174,8 +173,7 @@ def _read_encoder(name: str | None) -> Iterator[str]:
         tokenizer = AutoTokenizer.from_pretrained(name)
         config = AutoConfig.from_pretrained(name)
     except (OSError, ValueError, ImportError) as error:
-        reason = str(error).strip().partition("\n")[0]
-        raise BertLstmError("BL307", name=name, reason=reason) from error
+        raise BertLstmError("BL307", name=name, reason=first_line(error)) from error
     for piece in tokenizer.get_vocab():
         yield piece
         yield tokenizer.convert_tokens_to_string([piece])

@@ -19,7 +19,7 @@ from spacy.language import Language
 from spacy.tokens import Doc
 from thinc.api import Config, Model
 
-from spacy_bertlstm.errors import BertLstmError
+from spacy_bertlstm.errors import BertLstmError, first_line
 from spacy_bertlstm.files import require_no_files, written_whole
 
 # What spaCy, srsly and thinc raise on a folder that is no pipeline, or one with parts missing.
@@ -96,8 +96,7 @@ def _load(
     except BertLstmError:
         raise
     except _NOT_A_PIPELINE as error:
-        reason = str(error).strip().partition("\n")[0] or type(error).__name__
-        raise BertLstmError("BL330", path=path, reason=reason) from error
+        raise BertLstmError("BL330", path=path, reason=first_line(error)) from error
 
 
 def _strings_in(value: object) -> Iterator[str]:

@@ -3,8 +3,10 @@
 import math
 import random
 import zlib
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
 
 from spacy.language import Language
@@ -50,6 +52,34 @@ def read_docs(path: Path, vocab: Vocab) -> Iterator[Doc]:
         yield from DocBin().from_bytes(data).get_docs(vocab)
     except _NOT_A_DOCBIN as error:
         raise BertLstmError("BL201", path=path, reason=type(error).__name__) from error
+
+
+@dataclass(frozen=True)
+class Counts:
+    """What Docs hold.
+
+    docs (int): Docs.
+    unannotated (int): Docs without entity annotation.
+    tokens (int): Tokens.
+    labels (Mapping[str, int]): Entities by label.
+    """
+
+    docs: int
+    unannotated: int
+    tokens: int
+    labels: Mapping[str, int]
+
+
+def count_docs(docs: Iterable[Doc]) -> Counts:
+    """Count Docs, their tokens, and their entities by label."""
+    n_docs = unannotated = n_tokens = 0
+    labels: Counter[str] = Counter()
+    for doc in docs:
+        n_docs += 1
+        unannotated += not doc.has_annotation("ENT_IOB")
+        n_tokens += len(doc)
+        labels.update(ent.label_ for ent in doc.ents)
+    return Counts(n_docs, unannotated, n_tokens, labels)
 
 
 def make_corpus_reader(

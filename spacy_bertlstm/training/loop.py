@@ -31,6 +31,7 @@ from thinc.api import Model, constant, fix_random_seed, get_current_ops
 from wasabi import Printer
 
 from spacy_bertlstm.errors import BertLstmError
+from spacy_bertlstm.files import written_to
 from spacy_bertlstm.training.batches import DigestedCorpus, draw_batches
 from spacy_bertlstm.training.checkpoint import (
     read_checkpoint,
@@ -47,7 +48,7 @@ from spacy_bertlstm.training.randomness import (
     set_random_states,
     unpack_python_states,
 )
-from spacy_bertlstm.training.replacing import replaced_whole, tidy, written_to
+from spacy_bertlstm.training.replacing import replaced_whole, tidy
 from spacy_bertlstm.training.state import get_state, set_state
 
 CHECKPOINT = "checkpoint.safetensors"

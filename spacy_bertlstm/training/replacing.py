@@ -6,20 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from spacy_bertlstm.errors import BertLstmError
-
-
-@contextmanager
-def written_to(path: Path) -> Iterator[None]:
-    """Name the place where writing fails.
-
-    RAISES: BL109.
-    """
-    try:
-        yield
-    except OSError as error:
-        reason = error.strerror or type(error).__name__
-        raise BertLstmError("BL109", path=path, reason=reason) from error
+from spacy_bertlstm.files import written_to
 
 
 @contextmanager

@@ -15,9 +15,9 @@ from typer.testing import CliRunner
 
 import spacy_bertlstm.cli  # noqa: F401  (mounts the commands)
 from spacy_bertlstm.errors import BertLstmError
-from spacy_bertlstm.shipping.card import Counts, Facts, count_docs, read_scores, write_card
+from spacy_bertlstm.shipping.card import Facts, read_scores, write_card
 from spacy_bertlstm.shipping.prune import prune_pipeline
-from spacy_bertlstm.tokens.corpus import read_docs
+from spacy_bertlstm.tokens.corpus import Counts, count_docs, read_docs
 
 from .conftest import HOSPITAL, NAME
 
@@ -48,8 +48,8 @@ def facts() -> Facts:
         encoder="assets/encoders/MiniLM",
         encoder_licence="Apache-2.0",
         data={
-            "train": Counts(1160, 1234567, {"problem": 1000, "test": 5}),
-            "test": Counts(3, 40, {"problem": 2}),
+            "train": Counts(1160, 0, 1234567, {"problem": 1000, "test": 5}),
+            "test": Counts(3, 0, 40, {"problem": 2}),
         },
         scores=SCORES,
     )
