@@ -69,6 +69,21 @@ def tiny_bert(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.fixture(scope="session")
+def hash_encoder() -> dict[str, object]:
+    """The config of spaCy's smallest encoder."""
+    return {
+        "@architectures": "spacy.HashEmbedCNN.v2",
+        "width": 8,
+        "depth": 1,
+        "embed_size": 50,
+        "window_size": 1,
+        "maxout_pieces": 2,
+        "subword_features": False,
+        "pretrained_vectors": None,
+    }
+
+
 @pytest.fixture
 def ner_config(tiny_bert: Path) -> dict[str, object]:
     """Overrides that make configs/ner.cfg small."""

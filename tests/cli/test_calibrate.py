@@ -26,27 +26,17 @@ from spacy_bertlstm.tokens.corpus import write_docs
 # A word that stands in dev and test alone.
 CANARY = "zanzibarwort"
 
-ENCODER = {
-    "@architectures": "spacy.HashEmbedCNN.v2",
-    "width": 8,
-    "depth": 1,
-    "embed_size": 50,
-    "window_size": 1,
-    "maxout_pieces": 2,
-    "subword_features": False,
-    "pretrained_vectors": None,
-}
-CONFIG = {"model": {"@architectures": "spacy-bertlstm.CrfTagger.v1", "tok2vec": ENCODER}}
 TEXTS = ["He has chest pain .", "No fever today .", "She takes aspirin daily .", "An x ray ."]
 SPANS = [(7, 17, "problem"), (3, 8, "problem"), (10, 17, "treatment"), (3, 8, "test")]
 
 
 @pytest.fixture(scope="module")
-def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def model(tmp_path_factory: pytest.TempPathFactory, hash_encoder: dict[str, object]) -> Path:
     """A small pipeline that finds what it has learned, and more."""
     spacy.util.fix_random_seed(0)
     nlp = spacy.blank("en")
-    nlp.add_pipe("bertlstm_ner", name="ner", config=CONFIG)
+    tagger = {"@architectures": "spacy-bertlstm.CrfTagger.v1", "tok2vec": hash_encoder}
+    nlp.add_pipe("bertlstm_ner", name="ner", config={"model": tagger})
     examples = [
         Example.from_dict(nlp.make_doc(text), {"entities": [span]})
         for text, span in zip(TEXTS, SPANS, strict=True)

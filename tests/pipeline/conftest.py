@@ -9,27 +9,18 @@ from spacy.language import Language
 from spacy.tokens import Doc
 from spacy.training import Example
 
-ENCODER = {
-    "@architectures": "spacy.HashEmbedCNN.v2",
-    "width": 8,
-    "depth": 1,
-    "embed_size": 50,
-    "window_size": 1,
-    "maxout_pieces": 2,
-    "subword_features": False,
-    "pretrained_vectors": None,
-}
-
 
 @pytest.fixture
-def make_random_ner(rng: numpy.random.Generator) -> Callable[..., Language]:
+def make_random_ner(
+    rng: numpy.random.Generator, hash_encoder: dict[str, object]
+) -> Callable[..., Language]:
     """Build a pipeline of one `bertlstm_ner` named "ner", whose scores are all over the place."""
 
     def build(
         labels: tuple[str, ...] = ("problem", "test"), head: str = "CrfTagger", **config: object
     ) -> Language:
         nlp = spacy.blank("en")
-        model = {"@architectures": f"spacy-bertlstm.{head}.v1", "tok2vec": ENCODER}
+        model = {"@architectures": f"spacy-bertlstm.{head}.v1", "tok2vec": hash_encoder}
         ner = nlp.add_pipe("bertlstm_ner", name="ner", config={"model": model, **config})
         for label in labels:
             ner.add_label(label)
