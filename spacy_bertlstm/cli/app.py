@@ -17,6 +17,7 @@ from spacy.language import Language
 
 from spacy_bertlstm.errors import BertLstmError, first_line
 from spacy_bertlstm.files import written_whole
+from spacy_bertlstm.formats.catalog import FORMATS
 from spacy_bertlstm.losses import LossReport
 
 app = typer.Typer(
@@ -27,12 +28,8 @@ app = typer.Typer(
 spacy_app.add_typer(app)
 
 _MOST_SHOWN = 10
-
-
-class Format(StrEnum):
-    """The file formats that can be read and written."""
-
-    i2b2 = "i2b2"
+# The names in the table of formats, as typer wants choices.
+FormatName = StrEnum("FormatName", {name: name for name in FORMATS})  # type: ignore[misc]
 
 
 @contextmanager

@@ -9,9 +9,9 @@ import spacy
 import typer
 from tqdm import tqdm
 
-from spacy_bertlstm.cli.app import Format, app, errors_as_messages, print_report, write_report
+from spacy_bertlstm.cli.app import FormatName, app, errors_as_messages, print_report, write_report
 from spacy_bertlstm.errors import BertLstmError
-from spacy_bertlstm.formats.i2b2 import find_records, read_record
+from spacy_bertlstm.formats.catalog import FORMATS
 from spacy_bertlstm.losses import LossReport
 from spacy_bertlstm.text.tokenizer import make_clinical_tokenizer
 from spacy_bertlstm.tokens.build import build_doc
@@ -20,7 +20,7 @@ from spacy_bertlstm.tokens.corpus import write_docs
 
 @app.command()
 def convert(
-    format: Annotated[Format, typer.Argument(help="The format of the input")],
+    format: Annotated[FormatName, typer.Argument(help="The format of the input")],
     input: Annotated[Path, typer.Argument(metavar="IN", help="A folder of annotated notes")],
     output: Annotated[Path, typer.Argument(metavar="OUT", help="The .spacy file to write")],
     report_path: Annotated[
@@ -42,16 +42,18 @@ def convert(
             raise BertLstmError("BL113", path=output)
         report = LossReport()
         tokenizer = make_clinical_tokenizer()(spacy.blank("en"))
-        files = find_records(input, require_annotations=require_annotations)
+        chosen = FORMATS[format]
+        units = chosen.find(input, require_annotations=require_annotations)
         docs = [
             build_doc(
-                read_record(record, report),
+                record,
                 tokenizer,
                 report,
-                line_sentences=True,
-                root=record.root,
+                line_sentences=chosen.line_sentences,
+                root=unit.root,
             )
-            for record in tqdm(files, desc=f"Converting {input}", unit="record", disable=None)
+            for unit in tqdm(units, desc=f"Converting {input}", unit="file", disable=None)
+            for record in chosen.read(unit, report)
         ]
         print_report(report)
         write_report(report, report_path)

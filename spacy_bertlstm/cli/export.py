@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -12,9 +13,10 @@ from spacy.tokens import Doc
 from spacy.vocab import Vocab
 from tqdm import tqdm
 
-from spacy_bertlstm.cli.app import Format, app, errors_as_messages, print_report, write_report
+from spacy_bertlstm.cli.app import FormatName, app, errors_as_messages, print_report, write_report
 from spacy_bertlstm.errors import BertLstmError
 from spacy_bertlstm.files import require_no_files, written_whole
+from spacy_bertlstm.formats.catalog import FORMATS
 from spacy_bertlstm.formats.i2b2 import write_i2b2
 from spacy_bertlstm.losses import LossReport
 from spacy_bertlstm.records import Document
@@ -33,7 +35,7 @@ class Source(StrEnum):
 
 @app.command()
 def export(
-    format: Annotated[Format, typer.Argument(help="The format of the output")],
+    format: Annotated[FormatName, typer.Argument(help="The format of the output")],
     docs_path: Annotated[Path, typer.Argument(metavar="DOCS", help="A .spacy file")],
     output: Annotated[Path, typer.Argument(metavar="OUTDIR", help="A folder, new or empty")],
     source: Annotated[
@@ -64,7 +66,10 @@ def export(
         require_no_files(output)
         with written_whole(output) as part:
             part.mkdir()
-            written = write_i2b2(_records(docs, docs_path, source), part, report, widen=widen)
+            write = FORMATS[format].write
+            if widen and write is write_i2b2:
+                write = partial(write_i2b2, widen=True)
+            written = write(_records(docs, docs_path, source), part, report)
             print_report(report)
             write_report(report, report_path)
             if not allow_loss:

@@ -6,16 +6,24 @@ Source: the annotation guidelines and files of the 2010 i2b2/VA challenge.
 
 from __future__ import annotations
 
-import os
 import re
 from bisect import bisect_left, bisect_right
-from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from spacy_bertlstm.errors import BertLstmError
+from spacy_bertlstm.formats.sources import (
+    LostError,
+    Source,
+    name_records,
+    read_text,
+    require_file_name,
+    require_known,
+    require_unicode,
+    visible_files,
+)
 from spacy_bertlstm.losses import LossReport
 from spacy_bertlstm.records import Assertion, Concept, Document, Fragments, Relation
 from spacy_bertlstm.schemas import I2B2_2010
@@ -41,7 +49,6 @@ _SHAPE = {
     ".ast": 'c="..." L:T L:T||t="..."||a="..."',
     ".rel": 'c="..." L:T L:T||r="..."||c="..." L:T L:T',
 }
-_LABEL = re.compile(r"[A-Za-z_0-9-]{0,30}")
 # Two annotations that lost the line break between them; greedy patterns would read them as one.
 _RUN_TOGETHER = re.compile(rf'"[ \t]+{_RANGE}\|\|')
 _KIND = {".con": "concept", ".ast": "assertion", ".rel": "relation"}
@@ -62,6 +69,10 @@ class RecordFiles:
     annotations: dict[str, Path]
     root: Path
 
+    @property
+    def path(self) -> Path:
+        return self.text
+
 
 def find_records(root: Path, *, require_annotations: bool = False) -> list[RecordFiles]:
     """Pair the files below a folder into records.
@@ -75,18 +86,17 @@ def find_records(root: Path, *, require_annotations: bool = False) -> list[Recor
         raise BertLstmError("BL101", kind="folder", path=root)
     if not root.name:  # such as "."
         root = root.resolve()
-    paths = _visible_files(root)
+    paths = visible_files(root)
     texts_apart = root.parent / _TEST_TEXTS
     if root.name == _TEST_REFERENCE and texts_apart.is_dir():
-        paths += [path for path in _visible_files(texts_apart) if path.suffix.lower() == ".txt"]
+        paths += [path for path in visible_files(texts_apart) if path.suffix.lower() == ".txt"]
 
     groups: dict[Path, dict[str, dict[str, Path]]] = {}
     for path in paths:
         suffix = path.suffix.lower()
         if suffix in FOLDERS:
-            _require_file_name(path.stem)
-            if not _is_unicode(str(path)):
-                raise BertLstmError("BL111", record=ascii(str(path)))
+            require_file_name(path.stem)
+            require_unicode(str(path))
             files = groups.setdefault(_group(path), {}).setdefault(path.stem, {})
             if suffix in files:
                 raise BertLstmError("BL105", path=path, record=path.stem, other=files[suffix])
@@ -94,7 +104,7 @@ def find_records(root: Path, *, require_annotations: bool = False) -> list[Recor
     if not groups:
         raise BertLstmError("BL102", path=root, suffixes=".txt")
 
-    names = _name_records(groups, root)
+    names = name_records(groups, root)
     found = []
     for group, records in sorted(groups.items()):
         has_concepts = any(".con" in files for files in records.values())
@@ -109,48 +119,6 @@ def find_records(root: Path, *, require_annotations: bool = False) -> list[Recor
                 raise BertLstmError("BL107", path=files[".txt"])
             found.append(RecordFiles(names[group, stem], files[".txt"], annotations, root))
     return found
-
-
-def _visible_files(root: Path) -> list[Path]:
-    paths = (path for path in root.rglob("*") if path.is_file())
-    return sorted(
-        path
-        for path in paths
-        if not any(part.startswith(".") for part in path.relative_to(root).parts)
-    )
-
-
-def _name_records(
-    groups: Mapping[Path, Mapping[str, object]], root: Path
-) -> dict[tuple[Path, str], str]:
-    """Name each record for its files, with as many folders as tell it from others."""
-    candidates = {}
-    for group, records in groups.items():
-        folders = [part for part in Path(os.path.relpath(group, root)).parts if part != ".."]
-        for stem in records:
-            whole = PurePosixPath(*folders, stem)
-            candidates[group, stem] = (stem, "/".join(whole.parts[-2:]), str(whole))
-    counts = Counter(name for names in candidates.values() for name in set(names))
-    return {
-        key: next((name for name in names if counts[name] == 1), names[-1])
-        for key, names in candidates.items()
-    }
-
-
-def _require_file_name(record: str) -> None:
-    """Raise BL111 unless a record's name can be written as a path below a folder."""
-    name = PurePosixPath(record)
-    usable = name.name and not name.is_absolute() and ".." not in name.parts
-    if not usable or "\0" in record or not _is_unicode(record):
-        raise BertLstmError("BL111", record=ascii(record))
-
-
-def _is_unicode(text: str) -> bool:
-    try:
-        text.encode("utf-8")
-    except UnicodeEncodeError:  # a file name in another encoding
-        return False
-    return True
 
 
 def _group(path: Path) -> Path:
@@ -171,7 +139,7 @@ def read_record(files: RecordFiles, report: LossReport) -> Document:
     RETURNS (Document): With one Concept for each distinct extent and type.
     RAISES: BL103 (not UTF-8), BL108 (unreadable).
     """
-    text = _read_text(files.text)
+    text = read_text(files.text)
     reader = _RecordReader(text, files.root, report)
     for suffix in (".con", ".ast", ".rel"):  # assertions and relations point to concepts
         if suffix in files.annotations:
@@ -185,41 +153,6 @@ def read_record(files: RecordFiles, report: LossReport) -> Document:
         annotated=bool(files.annotations),
         metadata={"format": "i2b2", "files": " ".join(sorted(files.annotations))},
     )
-
-
-def _read_text(path: Path) -> str:
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise BertLstmError("BL108", path=path, reason=error.strerror) from error
-    try:
-        # Not read_text: its universal newlines would turn CRLF into LF.
-        return data.decode("utf-8").removeprefix("\ufeff")
-    except UnicodeDecodeError as error:
-        line = data.count(b"\n", 0, error.start) + 1
-        raise BertLstmError("BL103", path=path, line=line, offset=error.start) from None
-
-
-class _LostError(Exception):
-    """Why one annotation line cannot be kept."""
-
-
-@dataclass(frozen=True)
-class _Source:
-    path: Path
-    root: Path
-    line: int
-
-    def __str__(self) -> str:
-        return f"{self.path.relative_to(self.root).as_posix()}:{self.line}"
-
-
-def _require_known(kind: str, label: str, known: Iterable[str]) -> None:
-    if label in known:
-        return
-    # Where a line is damaged, a note's text may stand in the place of a label.
-    shown = f"'{label}'" if _LABEL.fullmatch(label) else f"of {len(label)} characters"
-    raise _LostError(f"unknown {kind} {shown} (known: {', '.join(known)})")
 
 
 class _RecordReader:
@@ -240,23 +173,23 @@ class _RecordReader:
             ".ast": self._keep_assertion,
             ".rel": self._keep_relation,
         }[suffix]
-        for number, line in enumerate(_read_text(path).split("\n"), start=1):
+        for number, line in enumerate(read_text(path).split("\n"), start=1):
             if not line.strip():
                 continue
             self.report.read[_KIND[suffix]] += 1
             match = _LINE[suffix].fullmatch(line.strip())
             try:
                 if match is None:
-                    raise _LostError(f"not of the form {_SHAPE[suffix]}")
-                keep(match.groups(), _Source(path, self.root, number))
-            except _LostError as loss:
+                    raise LostError(f"not of the form {_SHAPE[suffix]}")
+                keep(match.groups(), Source(path, self.root, number))
+            except LostError as loss:
                 self.report.lose(str(path), number, str(loss))
             else:
                 self.report.kept[_KIND[suffix]] += 1
 
-    def _keep_concept(self, parts: tuple[str, ...], source: _Source) -> None:
+    def _keep_concept(self, parts: tuple[str, ...], source: Source) -> None:
         quoted, ranges, label = parts
-        _require_known("type", label, I2B2_2010.concepts)
+        require_known("type", label, I2B2_2010.concepts)
         fragments = self._fragments(ranges)
         differs = self._check_quoted(quoted, fragments, source)
         if (fragments, label) in self.concepts:
@@ -264,10 +197,10 @@ class _RecordReader:
         else:
             self._add_concept(fragments, label, source, quoted=quoted if differs else None)
 
-    def _keep_assertion(self, parts: tuple[str, ...], source: _Source) -> None:
+    def _keep_assertion(self, parts: tuple[str, ...], source: Source) -> None:
         quoted, ranges, label, value = parts
-        _require_known("value", value, I2B2_2010.assertions)
-        _require_known("type", label, I2B2_2010.concepts)
+        require_known("value", value, I2B2_2010.assertions)
+        require_known("type", label, I2B2_2010.concepts)
         fragments = self._fragments(ranges)
         self._check_quoted(quoted, fragments, source)
         concept = self.concepts.get((fragments, label))
@@ -282,9 +215,9 @@ class _RecordReader:
         self.asserted.add(concept.id)
         self.assertions[concept.id, value] = Assertion(concept.id, value, source=str(source))
 
-    def _keep_relation(self, parts: tuple[str, ...], source: _Source) -> None:
+    def _keep_relation(self, parts: tuple[str, ...], source: Source) -> None:
         quoted1, ranges1, label, quoted2, ranges2 = parts
-        _require_known("type", label, I2B2_2010.relations)
+        require_known("type", label, I2B2_2010.relations)
         types = I2B2_2010.relations[label]
         extents = [(quoted1, self._fragments(ranges1)), (quoted2, self._fragments(ranges2))]
         arguments = []
@@ -311,7 +244,7 @@ class _RecordReader:
         return next((self.concepts[key] for key in keys if key in self.concepts), None)
 
     def _add_concept(
-        self, fragments: Fragments, label: str, source: _Source, *, quoted: str | None = None
+        self, fragments: Fragments, label: str, source: Source, *, quoted: str | None = None
     ) -> Concept:
         concept = Concept(
             f"T{len(self.concepts) + 1}", label, fragments, quoted, source=str(source)
@@ -319,17 +252,17 @@ class _RecordReader:
         self.concepts[fragments, label] = concept
         return concept
 
-    def _check_quoted(self, quoted: str, fragments: Fragments, source: _Source) -> bool:
+    def _check_quoted(self, quoted: str, fragments: Fragments, source: Source) -> bool:
         """Whether the quoted text is another than the covered one, which is worth a word."""
         covered = " ".join(self.text[start:end] for start, end in fragments)
         if quoted.casefold().split() == covered.casefold().split():
             return False
         if _RUN_TOGETHER.search(quoted):
-            raise _LostError("two annotations in one line")
+            raise LostError("two annotations in one line")
         self._note(source, "its quoted text is not what stands at its offsets; the offsets count")
         return True
 
-    def _note(self, source: _Source, reason: str) -> None:
+    def _note(self, source: Source, reason: str) -> None:
         self.report.note(str(source.path), source.line, reason)
 
     def _fragments(self, ranges: str) -> Fragments:
@@ -340,18 +273,18 @@ class _RecordReader:
         start = self._token(first)[0]
         end = self._token(last)[1]
         if end < start:
-            raise _LostError(f"{first} {last} ends before it starts")
+            raise LostError(f"{first} {last} ends before it starts")
         if not self.text[start:end].strip():
-            raise _LostError(f"{first} {last} covers no text")
+            raise LostError(f"{first} {last} covers no text")
         return start, end
 
     def _token(self, position: str) -> tuple[int, int]:
         line, token = (int(number) for number in position.split(":"))
         if not 1 <= line <= len(self.tokens.lines):
-            raise _LostError(f"{position} is past the text's {len(self.tokens.lines)} lines")
+            raise LostError(f"{position} is past the text's {len(self.tokens.lines)} lines")
         tokens = self.tokens.lines[line - 1]
         if token >= len(tokens):
-            raise _LostError(f"{position} is past the line's {len(tokens)} tokens")
+            raise LostError(f"{position} is past the line's {len(tokens)} tokens")
         return tokens[token]
 
 
@@ -401,6 +334,11 @@ def _token_offsets(line: str, start: int) -> Iterator[tuple[int, int]]:
         yield start + token, start + gap.start()
         token = gap.end()
     yield start + token, start + len(line)
+
+
+def read_records(files: RecordFiles, report: LossReport) -> Iterator[Document]:
+    """As `read_record`, for the table of formats."""
+    yield read_record(files, report)
 
 
 def read_i2b2(
@@ -455,7 +393,7 @@ class _RecordWriter:
         self.report.read[kind] += 1
         try:
             yield
-        except _LostError as loss:
+        except LostError as loss:
             self.report.lose(f"record {self.document.id}", 0, str(loss))
         else:
             self.report.kept[kind] += 1
@@ -463,14 +401,14 @@ class _RecordWriter:
     def _add_concept(self, concept: Concept, widen: bool) -> None:
         in_con = _stands_in_con(concept)
         if in_con or concept.label:
-            _require_known("type", concept.label, I2B2_2010.concepts)
+            require_known("type", concept.label, I2B2_2010.concepts)
         place = f"{concept.label} at characters {concept.start} to {concept.end}"
         fragments = concept.fragments
         if any(self.tokens.locate(*fragment) is None for fragment in fragments):
             if not self.document.covered_text(concept).strip():
-                raise _LostError(f"{place} covers no text")
+                raise LostError(f"{place} covers no text")
             if not widen:
-                raise _LostError(f"{place} ends inside an i2b2 token; --widen grows it")
+                raise LostError(f"{place} ends inside an i2b2 token; --widen grows it")
             fragments = tuple(self.tokens.widen(*fragment) for fragment in fragments)
             self.report.note(f"record {self.document.id}", 0, "grown to whole i2b2 tokens")
         covered = " ".join(self.document.text[start:end] for start, end in fragments).lower()
@@ -482,16 +420,16 @@ class _RecordWriter:
 
     def _add_assertion(self, assertion: Assertion) -> None:
         if assertion.target not in self.extents or assertion.name != "assertion":
-            raise _LostError("an attribute that is no assertion of a concept written here")
-        _require_known("value", assertion.value, I2B2_2010.assertions)
+            raise LostError("an attribute that is no assertion of a concept written here")
+        require_known("value", assertion.value, I2B2_2010.assertions)
         extent, label = self.extents[assertion.target], self.labels[assertion.target]
         self.lines[".ast"].append(f'{extent}||t="{label}"||a="{assertion.value}"')
 
     def _add_relation(self, relation: Relation) -> None:
-        _require_known("type", relation.label, I2B2_2010.relations)
+        require_known("type", relation.label, I2B2_2010.relations)
         ends = [self.extents[end] for end in relation.arguments if end in self.extents]
         if len(ends) != 2 or len(relation.arguments) != 2:
-            raise _LostError(f"{relation.label} does not join two concepts written here")
+            raise LostError(f"{relation.label} does not join two concepts written here")
         self.lines[".rel"].append(f'{ends[0]}||r="{relation.label}"||{ends[1]}')
 
 
@@ -514,7 +452,7 @@ def write_i2b2(
     """
     written: set[PurePosixPath] = set()
     for document in documents:
-        _require_file_name(document.id)
+        require_file_name(document.id)
         name = PurePosixPath(document.id)
         if name in written:
             raise BertLstmError("BL112", record=document.id)

@@ -1,0 +1,45 @@
+"""The table of formats: what can be read and written, and by which functions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from spacy_bertlstm.formats import i2b2
+from spacy_bertlstm.losses import LossReport
+from spacy_bertlstm.records import Document
+
+
+class Unit(Protocol):
+    """Files that are read together: those of one record, or one file of many records."""
+
+    @property
+    def path(self) -> Path:
+        """The file to name where the unit cannot be read."""
+
+    @property
+    def root(self) -> Path:
+        """The folder that the sources of annotations are below."""
+
+
+@dataclass(frozen=True)
+class Format:
+    """How a format is read and written.
+
+    find (Callable): From a file or folder to its units, sorted; keyword require_annotations.
+    read (Callable): From a unit and a report to its records, one after another.
+    write (Callable): Records, below a folder; gives how many.
+    line_sentences (bool): Whether each line of a text is a sentence.
+    """
+
+    find: Callable[..., Sequence[Unit]]
+    read: Callable[[Any, LossReport], Iterator[Document]]
+    write: Callable[[Iterable[Document], Path, LossReport], int]
+    line_sentences: bool = False
+
+
+FORMATS = {
+    "i2b2": Format(i2b2.find_records, i2b2.read_records, i2b2.write_i2b2, line_sentences=True),
+}

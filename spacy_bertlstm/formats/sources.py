@@ -1,0 +1,109 @@
+"""What all formats share: the files of records, their names, and why a line is lost."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from spacy_bertlstm.errors import BertLstmError
+
+_LABEL = re.compile(r"[A-Za-z_0-9-]{0,30}")
+
+
+def visible_files(root: Path) -> list[Path]:
+    """All files below a folder that neither are hidden nor stand in a hidden folder, sorted."""
+    paths = (path for path in root.rglob("*") if path.is_file())
+    return sorted(
+        path
+        for path in paths
+        if not any(part.startswith(".") for part in path.relative_to(root).parts)
+    )
+
+
+def name_records(
+    groups: Mapping[Path, Mapping[str, object]], root: Path
+) -> dict[tuple[Path, str], str]:
+    """Name each record for its files, with as many folders as tell it from others.
+
+    groups (Mapping[Path, Mapping[str, object]]): For each folder, what stands in it by the
+        records' stems.
+    root (Path): The folder that was searched.
+    RETURNS (dict[tuple[Path, str], str]): By folder and stem: "12", "beth/12" or the whole path.
+    """
+    candidates = {}
+    for group, records in groups.items():
+        folders = [part for part in Path(os.path.relpath(group, root)).parts if part != ".."]
+        for stem in records:
+            whole = PurePosixPath(*folders, stem)
+            candidates[group, stem] = (stem, "/".join(whole.parts[-2:]), str(whole))
+    counts = Counter(name for names in candidates.values() for name in set(names))
+    return {
+        key: next((name for name in names if counts[name] == 1), names[-1])
+        for key, names in candidates.items()
+    }
+
+
+def require_file_name(record: str) -> None:
+    """Raise BL111 unless a record's name can be written as a path below a folder."""
+    require_unicode(record)
+    name = PurePosixPath(record)
+    usable = name.name and not name.is_absolute() and ".." not in name.parts
+    if not usable or "\0" in record:
+        raise BertLstmError("BL111", record=ascii(record))
+
+
+def require_unicode(name: str) -> None:
+    """Raise BL111 for a file name in another encoding than the system's."""
+    try:
+        name.encode("utf-8")
+    except UnicodeEncodeError:
+        raise BertLstmError("BL111", record=ascii(name)) from None
+
+
+def read_text(path: Path) -> str:
+    """A file's text without a byte order mark, line ends as they are.
+
+    RAISES: BL103 (not UTF-8), BL108 (unreadable).
+    """
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise BertLstmError("BL108", path=path, reason=error.strerror) from error
+    try:
+        # Not read_text: its universal newlines would turn CRLF into LF.
+        return data.decode("utf-8").removeprefix("\ufeff")
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        raise BertLstmError("BL103", path=path, line=line, offset=error.start) from None
+
+
+class LostError(Exception):
+    """Why one annotation cannot be kept; never leaves a reader or writer."""
+
+
+@dataclass(frozen=True)
+class Source:
+    """The place of an annotation.
+
+    root (Path): The folder that was searched, which the source of an annotation leaves out.
+    """
+
+    path: Path
+    root: Path
+    line: int
+
+    def __str__(self) -> str:
+        return f"{self.path.relative_to(self.root).as_posix()}:{self.line}"
+
+
+def require_known(kind: str, label: str, known: Iterable[str]) -> None:
+    """Raise LostError unless a label is one of those that a format knows."""
+    if label in known:
+        return
+    # Where a line is damaged, a note's text may stand in the place of a label.
+    shown = f"'{label}'" if _LABEL.fullmatch(label) else f"of {len(label)} characters"
+    raise LostError(f"unknown {kind} {shown} (known: {', '.join(known)})")
