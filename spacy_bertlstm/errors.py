@@ -75,6 +75,7 @@ MESSAGES = {
     "listeners with nlp.replace_listeners before sourcing it.",
     "BL324": "a BiLSTM of hidden_width = {hidden_width} and depth = {depth}: both must be at "
     "least 1. For the encoder alone, put its listener in the place of the BiLSTM.",
+    "BL325": "precision = '{precision}': no such precision. Give one of: {known}.",
     "BL330": "{path}: not a trained pipeline ({reason}). Give a folder that training wrote, "
     "such as training/model-best.",
     "BL331": "{path}: the pruned pipeline predicts otherwise on {docs} of {total} Docs, the first "

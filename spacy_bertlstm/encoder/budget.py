@@ -13,6 +13,7 @@ from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
 from spacy_bertlstm.encoder.pieces import Pieces
+from spacy_bertlstm.encoder.precision import Precision, autocast_dtype
 from spacy_bertlstm.encoder.threads import require_own_threads
 
 
@@ -35,8 +36,8 @@ class BudgetShim(HFShim):
 
     hf_model (HFObjects): The encoder and its tokenizer.
     max_pieces (int): The most padded word pieces of a sub-batch of several runs.
-    mixed_precision (bool): As in spacy-transformers.
-    grad_scaler_config (dict): As in spacy-transformers.
+    precision (Precision): Of the matrix products; the weights themselves stay as they are.
+    grad_scaler_config (dict): As in spacy-transformers; scaling is for fp16 alone.
     """
 
     def __init__(
@@ -44,13 +45,16 @@ class BudgetShim(HFShim):
         hf_model: HFObjects,
         *,
         max_pieces: int,
-        mixed_precision: bool,
+        precision: Precision,
         grad_scaler_config: dict[str, Any],
     ) -> None:
         super().__init__(
-            hf_model, mixed_precision=mixed_precision, grad_scaler_config=grad_scaler_config
+            hf_model,
+            mixed_precision=precision is Precision.fp16,
+            grad_scaler_config=grad_scaler_config,
         )
         self.max_pieces = max_pieces
+        self.precision = precision
 
     @property
     def padding(self) -> int:
@@ -102,7 +106,9 @@ class BudgetShim(HFShim):
         return hidden[mask.bool()].float()
 
     def _autocast(self) -> torch.autocast:
-        return torch.autocast("cuda", enabled=self._mixed_precision)
+        device = self.device.type
+        dtype = autocast_dtype(self.precision, device)
+        return torch.autocast(device, dtype=dtype, enabled=dtype is not None)
 
 
 def budgeted_encoder(shim: BudgetShim) -> Model[Pieces, Tensor]:

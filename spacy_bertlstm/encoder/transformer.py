@@ -19,6 +19,7 @@ from transformers.utils import ModelOutput
 
 from spacy_bertlstm.encoder.budget import BudgetShim, budgeted_encoder
 from spacy_bertlstm.encoder.pieces import Pieces, cut_pieces
+from spacy_bertlstm.encoder.precision import Precision, read_precision
 from spacy_bertlstm.encoder.threads import require_own_threads
 from spacy_bertlstm.encoder.windows import SpanGetter, split_to_fit
 from spacy_bertlstm.errors import BertLstmError, first_line
@@ -39,6 +40,7 @@ def build_transformer_model(
     mixed_precision: bool = False,
     grad_scaler_config: Mapping[str, Any] = _NOTHING,
     max_pieces: int = 8192,
+    precision: str = "fp32",
 ) -> Model[list[Doc], FullTransformerBatch]:
     """A transformer for spaCy's `transformer` component that leaves no text out.
 
@@ -52,15 +54,17 @@ def build_transformer_model(
     max_pieces (int): The most word pieces, padding included, that the encoder works on at
         once; a single window of more goes through alone. Training on a batch of more computes
         the encoder's activations twice.
+    precision (str): Of the matrix products: "auto" (the fastest that the hardware has), "fp32",
+        "bf16", or "fp16" (of a GPU), for which `mixed_precision` is another name.
     RETURNS (Model[list[Doc], FullTransformerBatch]): Loads its weights at initialization.
-    RAISES: At initialization BL306 (an encoder that takes hardly any word pieces), BL307 (not
-        loadable), BL321 (its tokenizer gives no offsets).
+    RAISES: BL325 (no such precision); at initialization BL306 (an encoder that takes hardly any
+        word pieces), BL307 (not loadable), BL321 (its tokenizer gives no offsets).
     """
     require_own_threads()
     shim = BudgetShim(
         HFObjects(None, None, None, dict(tokenizer_config), dict(transformer_config)),
         max_pieces=max_pieces,
-        mixed_precision=mixed_precision,
+        precision=Precision.fp16 if mixed_precision else read_precision(precision),
         grad_scaler_config=dict(grad_scaler_config),
     )
     attrs = {

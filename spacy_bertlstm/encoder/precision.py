@@ -1,0 +1,60 @@
+"""In which number format the encoder multiplies."""
+
+from enum import StrEnum
+from functools import cache
+
+import torch
+
+from spacy_bertlstm.errors import BertLstmError
+
+
+class Precision(StrEnum):
+    """The number format of an encoder's matrix products.
+
+    auto: bf16 where the processor has instructions for it, else fp32.
+    fp32, bf16: On any device; bf16 without instructions for it is slow.
+    fp16: On a GPU, with scaled gradients; elsewhere as auto, so that what was trained on a GPU
+        runs anywhere.
+    """
+
+    auto = "auto"
+    fp32 = "fp32"
+    bf16 = "bf16"
+    fp16 = "fp16"
+
+
+def read_precision(name: str) -> Precision:
+    """A precision by its name in a config.
+
+    RAISES: BL325 (no such precision).
+    """
+    try:
+        return Precision(name)
+    except ValueError:
+        raise BertLstmError("BL325", precision=name, known=", ".join(Precision)) from None
+
+
+def autocast_dtype(precision: Precision, device: str) -> torch.dtype | None:
+    """The type that torch.autocast is to use, None for none.
+
+    device (str): "cpu", "cuda" or another of torch's.
+    """
+    if precision is Precision.fp32:
+        return None
+    if precision is Precision.fp16 and device == "cuda":
+        return torch.float16
+    if precision is Precision.bf16 or has_bf16(device):
+        return torch.bfloat16
+    return None
+
+
+@cache
+def has_bf16(device: str) -> bool:
+    """Whether a kind of device multiplies bf16 in hardware."""
+    if device == "cuda":
+        return torch.cuda.get_device_capability() >= (8, 0)
+    if device != "cpu":
+        return False
+    # Before torch 2.9 nothing public tells.
+    abilities: dict[str, object] = getattr(torch.cpu, "get_capabilities", dict)()
+    return any(abilities.get(name, False) for name in ("avx512_bf16", "amx_bf16", "arm_bf16"))
