@@ -92,6 +92,7 @@ def ner_config(tiny_bert: Path) -> dict[str, object]:
         "components.ner.model.tok2vec.hidden_width": 8,
         "components.ner.model.tok2vec.dropout": 0.0,
         "components.transformer.model.get_spans.window": 8,
+        "components.transformer.model.precision": "fp32",
     }
 
 
