@@ -21,9 +21,9 @@ class Concept:
     id (str): Unique within its document.
     label (str): Its type; "" where the source names an extent without a type.
     fragments (Fragments): One (start, end) a piece, in the source's order.
-    quoted (str | None): The text as the source states it, only where that differs from the
-        text at the offsets by more than letter case and spacing.
-    kb_ids (tuple[str, ...]): Identifiers in a vocabulary, such as MeSH.
+    quoted (str | None): The text as the source states it, only where the source's format
+        would state the text at the offsets otherwise.
+    kb_ids (tuple[str, ...]): Identifiers in a vocabulary, such as "MESH:D001241".
     source (str): The file, below the folder that was read, and the line: "beth/12.con:3".
     """
 
@@ -48,7 +48,7 @@ class Assertion:
     """A value said of a concept, an event or a relation.
 
     target (str): The id of what it is said of.
-    value (str): Such as "absent".
+    value (str): Such as "absent"; "" for a property that is there or not.
     name (str): Which property it is; formats with several have others than "assertion".
     id (str): Its own id, where the format gives one.
     source (str): The file and line it was read from.
@@ -69,7 +69,8 @@ class Relation:
     arguments (tuple[str, ...]): Ids, in the source's order.
     roles (tuple[str, ...]): One name an argument, or empty where the format has none.
     level (str): "mention" where arguments are ids of this document's annotations,
-        "concept" where they are vocabulary ids.
+        "concept" where they are vocabulary ids, "equivalence" where they are ids of this
+        document's annotations that all stand for one another.
     id (str): Its own id, where the format gives one.
     source (str): The file and line it was read from.
     """
@@ -101,6 +102,44 @@ class Event:
 
 
 @dataclass(frozen=True)
+class Normalization:
+    """An annotation of its own that ties a concept or an event to a vocabulary.
+
+    target (str): The id of what is tied, whose `Concept.kb_ids` hold the identifier too.
+    kb_id (str): The identifier, such as "MESH:D001241".
+    text (str): The entry's name, as the source states it.
+    name (str): Which kind of tie it is.
+    id (str): Its own id, where the format gives one.
+    source (str): The file and line it was read from.
+    """
+
+    target: str
+    kb_id: str
+    text: str = ""
+    name: str = "Reference"
+    id: str = ""
+    source: str = ""
+
+
+@dataclass(frozen=True)
+class Note:
+    """What an annotator wrote about an annotation or about the whole document.
+
+    text (str): Free text; it may quote the document.
+    target (str): The id of what it is about; "" for the whole document.
+    name (str): Which kind of note it is; "" where it is of none.
+    id (str): Its own id, where the format gives one.
+    source (str): The file and line it was read from.
+    """
+
+    text: str
+    target: str = ""
+    name: str = ""
+    id: str = ""
+    source: str = ""
+
+
+@dataclass(frozen=True)
 class Document:
     """A text with everything that was annotated on it.
 
@@ -119,6 +158,8 @@ class Document:
     events: tuple[Event, ...] = ()
     annotated: bool = True
     metadata: dict[str, str] = field(default_factory=dict)
+    normalizations: tuple[Normalization, ...] = ()
+    notes: tuple[Note, ...] = ()
 
     def covered_text(self, concept: Concept) -> str:
         """The text under a concept, its fragments joined by one space."""
@@ -154,6 +195,8 @@ _PARTS: dict[str, Any] = {
     "assertions": Assertion,
     "relations": Relation,
     "events": Event,
+    "normalizations": Normalization,
+    "notes": Note,
 }
 
 

@@ -44,3 +44,31 @@ I2B2_2010 = Schema(
         "TeCP": ("test", "problem"),
     },
 )
+
+# Henry et al., "2018 n2c2 shared task on adverse drug events and medication extraction in
+# electronic health records", JAMIA 2020.
+N2C2_2018 = Schema(
+    name="n2c2-2018",
+    concepts=(
+        "Drug",
+        "Strength",
+        "Form",
+        "Dosage",
+        "Frequency",
+        "Route",
+        "Duration",
+        "Reason",
+        "ADE",
+    ),
+    assertions=(),
+    relations={
+        "Strength-Drug": ("Strength", "Drug"),
+        "Form-Drug": ("Form", "Drug"),
+        "Dosage-Drug": ("Dosage", "Drug"),
+        "Frequency-Drug": ("Frequency", "Drug"),
+        "Route-Drug": ("Route", "Drug"),
+        "Duration-Drug": ("Duration", "Drug"),
+        "Reason-Drug": ("Reason", "Drug"),
+        "ADE-Drug": ("ADE", "Drug"),
+    },
+)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
-from spacy_bertlstm.formats import i2b2
+from spacy_bertlstm.formats import brat, i2b2
 from spacy_bertlstm.losses import LossReport
 from spacy_bertlstm.records import Document
+from spacy_bertlstm.schemas import N2C2_2018
 
 
 class Unit(Protocol):
@@ -41,5 +43,11 @@ class Format:
 
 
 FORMATS = {
+    "brat": Format(brat.find_records, brat.read_records, brat.write_brat),
     "i2b2": Format(i2b2.find_records, i2b2.read_records, i2b2.write_i2b2, line_sentences=True),
+    "n2c2-2018": Format(
+        brat.find_records,
+        partial(brat.read_records, schema=N2C2_2018),
+        partial(brat.write_brat, schema=N2C2_2018),
+    ),
 }

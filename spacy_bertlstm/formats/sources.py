@@ -64,9 +64,10 @@ def require_unicode(name: str) -> None:
         raise BertLstmError("BL111", record=ascii(name)) from None
 
 
-def read_text(path: Path) -> str:
-    """A file's text without a byte order mark, line ends as they are.
+def read_text(path: Path, *, keep_mark: bool = False) -> str:
+    """A file's text, line ends as they are.
 
+    keep_mark (bool): Whether a byte order mark stays its first character.
     RAISES: BL103 (not UTF-8), BL108 (unreadable).
     """
     try:
@@ -75,10 +76,11 @@ def read_text(path: Path) -> str:
         raise BertLstmError("BL108", path=path, reason=error.strerror) from error
     try:
         # Not read_text: its universal newlines would turn CRLF into LF.
-        return data.decode("utf-8").removeprefix("\ufeff")
+        text = data.decode("utf-8")
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
         raise BertLstmError("BL103", path=path, line=line, offset=error.start) from None
+    return text if keep_mark else text.removeprefix("\ufeff")
 
 
 class LostError(Exception):

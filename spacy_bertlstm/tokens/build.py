@@ -36,7 +36,11 @@ def build_doc(
     line_sentences (bool): Whether each line is a sentence.
     root (Path): The folder that the record's sources are below, for the report.
     RETURNS (Doc): All concepts on token boundaries in `doc.spans["concepts"]`, their
-        records' ids as span ids; the longest of those that overlap in `doc.ents`.
+        records' ids as span ids: nested, crossing and of one extent alike. Of those that
+        overlap, `doc.ents` has the longest; of those as long, the one that begins first;
+        of those of one extent, the one that the record names first. Assertions and
+        relations of events are shown on the events' triggers; relations of relations,
+        equivalences and discontinuous concepts stand in the record alone.
     """
     doc = tokenizer(record.text)
     set_record(doc, record)
@@ -73,8 +77,8 @@ class _Views:
 
     spans (dict[str, Span]): Of each concept that lies on token boundaries, by its id.
     entities (list[Span]): The longest of those that overlap.
-    assertions (list[tuple[Span, str]]): Values of spans.
-    relations (list[dict]): As in doc._.relations.
+    assertions (list[tuple[Span, str]]): Values of spans, or of the events they trigger.
+    relations (list[dict]): As in doc._.relations, events by their triggers.
     """
 
     spans: dict[str, Span]
@@ -87,20 +91,23 @@ def _make_views(doc: Doc, record: Document) -> _Views:
     text = doc.text
     aligned = {concept.id: _align(doc, text, concept) for concept in record.concepts}
     spans = {concept_id: span for concept_id, span in aligned.items() if span is not None}
+    # An event is shown on its trigger.
+    triggers = {event.id: event.trigger for event in record.events}
+    shown = spans | {name: spans[span] for name, span in triggers.items() if span in spans}
     return _Views(
         spans=spans,
         entities=filter_spans(spans.values()),
         assertions=[
-            (spans[assertion.target], assertion.value)
+            (shown[assertion.target], assertion.value)
             for assertion in record.assertions
-            if assertion.target in spans and assertion.name == "assertion"
+            if assertion.target in shown and assertion.name == "assertion"
         ],
         relations=[
-            {"label": relation.label, "head": _extent(spans[head]), "tail": _extent(spans[tail])}
+            {"label": relation.label, "head": _extent(shown[head]), "tail": _extent(shown[tail])}
             for relation in record.relations
-            if len(relation.arguments) == 2
+            if relation.level == "mention" and len(relation.arguments) == 2
             for head, tail in [relation.arguments]
-            if head in spans and tail in spans
+            if head in shown and tail in shown
         ],
     )
 
