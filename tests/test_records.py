@@ -13,7 +13,15 @@ import srsly
 from spacy.tokens import Doc, DocBin
 from spacy.vocab import Vocab
 
-from spacy_bertlstm.records import Assertion, Concept, Document, Event, Relation
+from spacy_bertlstm.records import (
+    Assertion,
+    Concept,
+    Document,
+    Event,
+    Normalization,
+    Note,
+    Relation,
+)
 from spacy_bertlstm.tokens.extensions import get_record, set_record
 
 TEXT = "He has chest  pain .\r\nAspirin\0 \u2028 😀 ünd\n"
@@ -37,6 +45,8 @@ FULL = Document(
     ),
     events=(Event("E1", "Change", "T1", (("theme", "T2"), ("theme", "T3")), "1.ann:9"),),
     metadata={"format": "i2b2", "files": ".con"},
+    normalizations=(Normalization("T2", "MESH:D1", "an entry", id="N1", source="1.ann:10"),),
+    notes=(Note("sure?", "T1", "AnnotatorNotes", "#1", "1.ann:11"), Note("# alone")),
 )
 
 RECORDS = {
@@ -117,6 +127,13 @@ def test_the_dict_is_plain() -> None:
             assert type(value) in (str, int, bool, type(None))
 
     assert_plain(FULL.to_dict())
+
+
+def test_a_dict_of_an_older_version_lacks_what_came_later() -> None:
+    data = FULL.to_dict()
+    del data["normalizations"], data["notes"]
+    record = Document.from_dict(data)
+    assert record == dataclasses.replace(FULL, normalizations=(), notes=())
 
 
 def test_the_dict_holds_every_field() -> None:

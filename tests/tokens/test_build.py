@@ -1,9 +1,11 @@
+from dataclasses import replace
+
 import pytest
 import spacy
 from spacy.tokens import DocBin
 
 from spacy_bertlstm.losses import LossReport
-from spacy_bertlstm.records import Assertion, Concept, Document, Relation
+from spacy_bertlstm.records import Assertion, Concept, Document, Event, Relation
 from spacy_bertlstm.text.tokenizer import make_clinical_tokenizer
 from spacy_bertlstm.tokens.build import build_doc, read_doc, set_line_sentences, shows_record
 from spacy_bertlstm.tokens.extensions import get_record
@@ -47,6 +49,51 @@ def test_views_of_a_record() -> None:
         "discontinuous, or not on token boundaries",
         "discontinuous, or not on token boundaries",
     ]
+
+
+def test_events_are_shown_on_their_triggers() -> None:
+    events = (
+        Event("E1", "problem", "T1"),
+        Event("E2", "treatment", "T3", (("Theme", "E1"),)),
+        Event("E3", "test", "T4"),
+    )
+    record = replace(
+        RECORD,
+        events=events,
+        assertions=(Assertion("E1", "absent"), Assertion("E2", "past", name="tense")),
+        relations=(
+            Relation("TrAP", ("E2", "E1"), ("Arg1", "Arg2"), id="R1"),
+            Relation("TrAP", ("E2", "T2"), id="R2"),
+            Relation("TrAP", ("E3", "T2"), id="R3"),  # a discontinuous trigger
+            Relation("TrAP", ("R1", "T2"), id="R4"),
+            Relation("SAME", ("T1", "T2"), level="equivalence"),
+            Relation("CID", ("T1", "T2"), level="concept"),
+        ),
+    )
+    doc = build_doc(record, TOKENIZER, LossReport())
+    assert doc.ents[0]._.assertion == "absent"
+    assert doc.ents[1]._.assertion is None
+    assert doc._.relations == [
+        {"label": "TrAP", "head": [24, 31, "treatment"], "tail": [0, 10, "problem"]},
+        {"label": "TrAP", "head": [24, 31, "treatment"], "tail": [6, 10, "problem"]},
+    ]
+    assert shows_record(doc)
+    assert get_record(doc) == record
+
+
+def test_of_one_extent_the_first_is_an_entity() -> None:
+    concepts = (
+        Concept("T1", "test", ((0, 5),)),
+        Concept("T2", "problem", ((6, 10),)),
+        Concept("T3", "treatment", ((6, 10),)),
+        Concept("T4", "problem", ((0, 10),)),
+        Concept("T5", "problem", ((6, 16),)),
+    )
+    doc = build_doc(Document("1", TEXT, concepts), TOKENIZER, LossReport())
+    assert [span.id_ for span in doc.spans["concepts"]] == ["T1", "T2", "T3", "T4", "T5"]
+    assert [ent.id_ for ent in doc.ents] == ["T4"]
+    without = Document("1", TEXT, concepts[:3])
+    assert [ent.id_ for ent in build_doc(without, TOKENIZER, LossReport()).ents] == ["T1", "T2"]
 
 
 def test_everything_survives_a_docbin() -> None:
