@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import TypeVar
@@ -242,31 +242,36 @@ class _RecordReader:
         self.report = report
         self.items: list[Item] = []
         self.places: list[int] = []  # for each item, the index of its line
-        self.by_id: dict[str, Item] = {}
+        self.by_id: dict[str, int] = {}  # the place of the item
+        self.repeats: list[tuple[int, int]] = []  # the index of a line, the place of its item
         # The index of a line, the reason, and whether the line is lost.
         self.findings: list[tuple[int, str, bool]] = []
 
     def read(self, lines: Sequence[tuple[Source, str]]) -> list[Item]:
         """What lines say, but for what has to be lost, which goes to the report."""
         kinds = [_KIND.get(line[0], "unknown") for _, line in lines]
+        lost_ids = set()
         for index, (source, line) in enumerate(lines):
             try:
                 item = replace(parse_line(line, self.text), source=str(source))
                 self._add(item, index)
             except LostError as loss:
                 self.findings.append((index, str(loss), True))
-        broken = unresolved(self.items)
+                lost_ids.add(line.partition("\t")[0])
+        broken = unresolved(self.items, lost_ids)
         kept = []
-        for position, (item, index) in enumerate(zip(self.items, self.places, strict=True)):
-            if position not in broken:
+        for place, (item, index) in enumerate(zip(self.items, self.places, strict=True)):
+            if place not in broken:
                 self._check_arguments(item, index)
                 kept.append(item)
             elif isinstance(item, Note):
-                reason = f"{broken[position]}; kept as a comment on the whole record"
-                self.findings.append((index, reason, False))
+                self._note(index, f"{broken[place]}; kept as a comment on the whole record")
                 kept.append(Note(lines[index][1], source=item.source))
             else:
-                self.findings.append((index, broken[position], True))
+                self.findings.append((index, broken[place], True))
+        for index, place in self.repeats:
+            reason = broken.get(place, "repeats an earlier line; kept once")
+            self.findings.append((index, reason, place in broken))
         self.report.read.update(kinds)
         lost = {index for index, _, is_lost in self.findings if is_lost}
         self.report.kept.update(kind for index, kind in enumerate(kinds) if index not in lost)
@@ -278,20 +283,20 @@ class _RecordReader:
 
     def _add(self, item: Item, index: int) -> None:
         _require_in_schema(item, self.schema)
-        known = self.by_id.get(item.id) if item.id else None
-        if known is not None and isinstance(item, Note):
+        place = self.by_id.get(item.id) if item.id else None
+        if place is not None and isinstance(item, Note):
             self._note(index, "a comment with the id of an earlier line; kept")
-        elif known is not None and replace(item, source="") == replace(known, source=""):
-            self._note(index, "repeats an earlier line; kept once")
+        elif place is not None:
+            if replace(item, source="") != replace(self.items[place], source=""):
+                raise LostError(f"{_shown(item.id)} is the id of an earlier line")
+            self.repeats.append((index, place))
             return
-        elif known is not None:
-            raise LostError(f"{_shown(item.id)} is the id of an earlier line")
         if isinstance(item, Concept):
             self._check_text(item, index)
         if isinstance(item, Note) and _RUN_TOGETHER.search(item.text, 0 if item.target else 1):
             self._note(index, "a comment that may hold a second annotation; kept as it is")
         if item.id:
-            self.by_id.setdefault(item.id, item)
+            self.by_id.setdefault(item.id, len(self.items))
         self.items.append(item)
         self.places.append(index)
 
@@ -309,7 +314,8 @@ class _RecordReader:
         """Note where a relation joins other types than its schema says."""
         if self.schema is None or not isinstance(item, Relation) or item.level != "mention":
             return
-        types = tuple(_label(self.by_id[argument]) for argument in item.arguments)
+        joined = [self.items[self.by_id[argument]] for argument in item.arguments]
+        types = tuple(map(_label, joined))
         legal = self.schema.relations[item.label]
         if types != legal:
             reason = f"{item.label} takes {' and '.join(legal)}, not {' and '.join(types)}; kept"
@@ -334,10 +340,11 @@ def _shown(reference: str) -> str:
     return reference if _PLAIN_ID.fullmatch(reference) else "an annotation"
 
 
-def unresolved(items: Sequence[Item]) -> dict[int, str]:
+def unresolved(items: Sequence[Item], lost: Container[str]) -> dict[int, str]:
     """Find what points to something that is not there.
 
     items (Sequence[Item]): With ids, whose first character says what they are.
+    lost (Container[str]): Ids that were lost before.
     RETURNS (dict[int, str]): By its place among the items, why an item cannot stand: it
         points nowhere, to an item that cannot stand, or round in a circle.
     """
@@ -353,7 +360,8 @@ def unresolved(items: Sequence[Item]) -> dict[int, str]:
         for reference, letters in _references(item):
             target = by_id.get(reference)
             if target is None:
-                reasons.setdefault(place, f"points to {_shown(reference)}, which is not there")
+                missing = "lost" if reference in lost else "not there"
+                reasons.setdefault(place, f"points to {_shown(reference)}, which is {missing}")
             elif reference[0] not in letters:
                 wanted = " or ".join(letters)
                 reasons.setdefault(place, f"points to {_shown(reference)}, where {wanted} may be")
@@ -581,7 +589,8 @@ def format_record(
         except LostError as loss:
             reasons[index] = str(loss)
     rest = [index for index in range(len(items)) if index not in reasons]
-    broken = unresolved([items[index] for index in rest])
+    lost = {items[index].id for index in reasons}
+    broken = unresolved([items[index] for index in rest], lost)
     reasons.update((rest[place], reason) for place, reason in broken.items())
     suffixes = _suffixes(document)
     lines: dict[str, list[tuple[int, str]]] = {suffix: [] for suffix in suffixes}
@@ -631,7 +640,7 @@ def _require_expressible(item: Item, text: str) -> None:
     bare = replace(item, kb_ids=()) if isinstance(item, Concept) else item
     # A label with a blank, say, would be read as something else.
     if "\n" in line or line.endswith("\r") or parse_line(line, text) != replace(bare, source=""):
-        raise LostError(f"cannot be written as {_SHAPE[_letter(item)]}")
+        raise LostError(f"not of the form {_SHAPE[_letter(item)]}")
 
 
 def _with_ids(document: Document, report: LossReport) -> list[Item]:
