@@ -678,7 +678,8 @@ def _with_ids(document: Document, report: LossReport) -> list[Item]:
         taken.add(name)
         if item.id:
             names.setdefault(item.id, name)
-        items[index] = replace(item, id=name)
+        if item.id != name:
+            items[index] = replace(item, id=name)
     return [_pointing(item, names) for item in items]
 
 

@@ -387,6 +387,14 @@ class _RecordWriter:
         for relation in document.relations:
             with self._accounted("relation"):
                 self._add_relation(relation)
+        for kind, items in (
+            ("event", document.events),
+            ("normalization", document.normalizations),
+            ("note", document.notes),
+        ):
+            for _ in items:
+                with self._accounted(kind):
+                    raise LostError(f"{kind}: i2b2 has no such line")
 
     @contextmanager
     def _accounted(self, kind: str) -> Iterator[None]:

@@ -266,7 +266,7 @@ def test_convert_refuses_a_file_for_a_folder(tmp_path: Path) -> None:
 
 
 def test_convert_refuses_an_unknown_format(tmp_path: Path) -> None:
-    result = run("convert", "brat", tmp_path, tmp_path / "out.spacy")
+    result = run("convert", "word97", tmp_path, tmp_path / "out.spacy")
     assert result.exit_code == 2
     assert "i2b2" in result.stderr and "Traceback" not in result.output
 

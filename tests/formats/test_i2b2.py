@@ -20,7 +20,16 @@ from spacy_bertlstm.formats.i2b2 import (
     write_i2b2,
 )
 from spacy_bertlstm.losses import LossReport
-from spacy_bertlstm.records import Assertion, Concept, Document, Fragments, Relation
+from spacy_bertlstm.records import (
+    Assertion,
+    Concept,
+    Document,
+    Event,
+    Fragments,
+    Normalization,
+    Note,
+    Relation,
+)
 
 TRAINING = "concept_assertion_relation_training_data"
 GOLD = "reference_standard_for_test_data"
@@ -997,6 +1006,25 @@ def test_quoted_text_never_breaks_a_line(tmp_path: Path) -> None:
     (again,) = read_i2b2(tmp_path, report)
     assert report.lost == []
     assert len(again.concepts) == 1
+
+
+def test_what_other_formats_have_is_lost_with_a_word() -> None:
+    record = Document(
+        "1",
+        "pain",
+        (Concept("T1", "problem", ((0, 4),)),),
+        events=(Event("E1", "problem", "T1"),),
+        normalizations=(Normalization("T1", "UMLS:C1"),),
+        notes=(Note("sure?", "T1"),),
+    )
+    report = LossReport()
+    assert set(format_record(record, report)) == {".txt", ".con"}
+    assert [finding.reason for finding in report.lost] == [
+        "event: i2b2 has no such line",
+        "normalization: i2b2 has no such line",
+        "note: i2b2 has no such line",
+    ]
+    assert report.read.total() - report.kept.total() == 3
 
 
 @pytest.mark.parametrize("name", ["", ".", "/", "/abs", "..", "../up", "a/../../b", "nul\0"])
