@@ -30,13 +30,25 @@ MESSAGES = {
     "Say which to export: --source record, or --source doc.",
     "BL204": "{path}: Doc number {index} has no record and no id to name its file. "
     "Set doc.user_data['id'] or convert with this package.",
-    "BL205": "{path}: {docs} Docs cannot be split {ratio}; each part needs one. "
-    "Give more Docs or fewer parts.",
+    "BL205": "{path}: {docs} Docs in {groups} groups cannot be split {ratio}: a part would get "
+    "none. Give more Docs, fewer parts, or another ratio or seed.",
     "BL206": "split ratio {ratio}: three shares are needed, none negative, such as 70 15 15.",
     "BL207": "{path}: record '{record}' carries no gold record. Export it with --source doc.",
     "BL208": "the annotations that ride with a Doc are broken ({reason}). Convert the files anew.",
     "BL209": "{path}: stands in the way of the split, as its source or as a part of an older "
     "one. Choose another folder, or remove it.",
+    "BL220": "record '{record}': its metadata has no '{key}' to group by (it has: {keys}). "
+    "Give a key that every record has, or group by names with --group-regex.",
+    "BL221": "--group-regex {pattern}: {reason}. Give a regular expression with a group in "
+    "brackets, such as '^(.*)_'.",
+    "BL222": "record '{record}': --group-regex {pattern} finds no group in its name. "
+    "Give a pattern that fits every record.",
+    "BL223": "{path}: Doc number {index} has no record and no id to exclude it or group it by. "
+    "Set doc.user_data['id'] or convert with this package.",
+    "BL224": "{path}: none of its {count} ids is a record of {source}. Give one id a line, "
+    "as records are named in doc.user_data.",
+    "BL225": "--group-by and --group-regex name groups each in its own way. Give one of them.",
+    "BL226": "{path}: it changed while it was split. Run the split again.",
     # BL3xx: models and pipelines
     "BL301": "component '{name}' has no labels. Train on Docs with entities, "
     "or give labels in [initialize.components.{name}.labels].",

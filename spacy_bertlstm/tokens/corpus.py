@@ -1,11 +1,8 @@
 """DocBins: written whole or not at all, read as training examples."""
 
-import math
-import random
 import zlib
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -127,58 +124,3 @@ def cut_doc(doc: Doc, max_words: int) -> list[Doc]:
         if (token.is_sent_start or not known) and token.i and token.ent_iob_ != "I"
     ]
     return [doc[begin:end].as_doc() for begin, end in pack_runs([*starts, len(doc)], max_words)]
-
-
-PARTS = ("train", "dev", "test")
-
-
-def write_parts(parts: Mapping[str, Sequence[Doc]], folder: Path, *, source: Path) -> None:
-    """Write the parts of a split.
-
-    parts (Mapping[str, Sequence[Doc]]): From `split_docs`.
-    folder (Path): Made if it is not there.
-    source (Path): The file that was split.
-    RAISES: BL109 (not writable); BL209 where a part would overwrite the source, or where a
-        part of an older split, which shares records with the new ones, would stay.
-    """
-    for name in PARTS:
-        path = folder / f"{name}.spacy"
-        try:
-            taken = path.exists() and (name not in parts or path.samefile(source))
-        except OSError as error:
-            raise BertLstmError("BL109", path=path, reason=error.strerror) from error
-        if taken:
-            raise BertLstmError("BL209", path=path)
-    with ExitStack() as stack:
-        for name, docs in parts.items():
-            place = stack.enter_context(written_whole(folder / f"{name}.spacy"))
-            place.write_bytes(_to_bytes(docs))
-
-
-def split_docs(
-    docs: Sequence[Doc], ratio: tuple[float, float, float], *, seed: int, path: Path
-) -> dict[str, list[Doc]]:
-    """Split Docs at random into train, dev and test.
-
-    docs (Sequence[Doc]): One a record.
-    ratio (tuple[float, float, float]): The parts' shares of the whole.
-    seed (int): Of the shuffling.
-    path (Path): Where the Docs came from, for messages.
-    RETURNS (dict[str, list[Doc]]): Without the parts whose share is 0.
-    RAISES: BL205 (a part would be empty), BL206 (not a ratio).
-    """
-    if min(ratio) < 0 or not 0 < sum(ratio) < math.inf:
-        raise BertLstmError("BL206", ratio=ratio)
-    shuffled = list(docs)
-    random.Random(seed).shuffle(shuffled)
-    parts = {}
-    share = 0.0
-    for name, part in zip(PARTS, ratio, strict=True):
-        begin = round(len(docs) * share / sum(ratio))
-        share += part
-        end = round(len(docs) * share / sum(ratio))
-        if part and begin == end:
-            raise BertLstmError("BL205", path=path, docs=len(docs), ratio=ratio)
-        if part:
-            parts[name] = shuffled[begin:end]
-    return parts

@@ -931,7 +931,7 @@ def test_two_runs_write_the_same_bytes(tmp_path: Path) -> None:
 def many_notes(number: int) -> dict[str, str | bytes]:
     files: dict[str, str | bytes] = {}
     for index in range(number):
-        files[f"{index:03}.txt"] = TEXT
+        files[f"{index:03}.txt"] = f"{TEXT}Note {index} .\n"
         files[f"{index:03}.con"] = CON
     return files
 
@@ -952,7 +952,7 @@ def parts_of(folder: Path) -> dict[str, list[str]]:
         (["1", "1", "0"], {"train": 10, "dev": 10}),
         (["1", "0", "0"], {"train": 20}),
         (["0", "0", "1"], {"test": 20}),
-        (["1", "1", "1"], {"train": 7, "dev": 6, "test": 7}),
+        (["1", "1", "2"], {"train": 5, "dev": 5, "test": 10}),
     ],
 )
 def test_split_sizes(ratio: list[str], sizes: dict[str, int], tmp_path: Path) -> None:
@@ -963,7 +963,7 @@ def test_split_sizes(ratio: list[str], sizes: dict[str, int], tmp_path: Path) ->
     assert {name: len(ids) for name, ids in parts.items()} == sizes
     every = [name for ids in parts.values() for name in ids]
     assert sorted(every) == [f"{index:03}" for index in range(20)]
-    assert len(result.stdout.splitlines()) == len(sizes)
+    assert result.stdout.splitlines()[-1] == f"{', '.join(sizes)} -> {tmp_path / 'out'}"
 
 
 def test_split_is_determined_by_its_seed(tmp_path: Path) -> None:
