@@ -27,7 +27,7 @@ MESSAGES = {
     "BL202": "{path}: no Doc in it has entities. Convert annotated records; "
     "--require-annotations makes the conversion insist on them.",
     "BL203": "record '{record}': the entities on the Doc differ from those of its gold record. "
-    "Say which to export: --source record, or --source doc.",
+    "Say which counts: --source record, or --source doc.",
     "BL204": "{path}: Doc number {index} has no record and no id to name its file. "
     "Set doc.user_data['id'] or convert with this package.",
     "BL205": "{path}: {docs} Docs in {groups} groups cannot be split {ratio}: a part would get "
@@ -128,6 +128,13 @@ MESSAGES = {
     "BL519": "training.eval_frequency = {value}: it must be at least 1.",
     "BL520": "--{key}: the config has no such setting, and nothing in it refers to one. "
     "Check the name, or add it to the config.",
+    # BL62x: agreement
+    "BL620": "{a} and {b}: no record stands annotated in both. Check that these are two "
+    "annotations of the same notes, under the same names.",
+    "BL621": "{path}: record '{record}' comes twice. Rename one of the two.",
+    "BL622": "record '{record}': its texts differ, first at character {offset}. "
+    "Compare annotations of one and the same text.",
+    "BL623": "{path}: it would be overwritten by --json. Give the figures another file.",
 }
 
 

@@ -69,7 +69,7 @@ def export(
             write = FORMATS[format].write
             if widen and write is write_i2b2:
                 write = partial(write_i2b2, widen=True)
-            written = write(_records(docs, docs_path, source), part, report)
+            written = write(read_records(docs, docs_path, source), part, report)
             print_report(report)
             write_report(report, report_path)
             if not allow_loss:
@@ -77,7 +77,12 @@ def export(
         typer.echo(f"{written} records -> {output}")
 
 
-def _records(docs: Iterable[Doc], path: Path, source: Source) -> Iterator[Document]:
+def read_records(docs: Iterable[Doc], path: Path, source: Source) -> Iterator[Document]:
+    """The records of Docs.
+
+    path (Path): Where the Docs come from, for messages.
+    RAISES: BL203 (record and Doc differ), BL204 (no name), BL207 (no record), BL208 (broken).
+    """
     for index, doc in enumerate(docs, start=1):
         record = get_record(doc)
         record_id = doc.user_data.get("id") if record is None else record.id
