@@ -1,7 +1,7 @@
 """Docs split into train, dev and test, once or into folds, no group standing in two parts.
 
 Two passes: the first notes what each Doc is about, the second writes. Docs are read one after
-another; what stays in memory is the packed form of one split.
+another; what is held at a time is the packed form of a source file and of one split.
 """
 
 from __future__ import annotations
@@ -371,8 +371,8 @@ def _even_out(
 def write_parts(plan: Plan, folder: Path, *, source: Path, survey: Survey) -> None:
     """Write the parts of a split, all of them or none; those of an older one are replaced.
 
-    The source is read once for a split, and once for each fold, so that the packed Docs of one
-    split are all that is held.
+    The source is read once for a split, and once for each fold, so that the packed Docs of only
+    one split are held.
 
     plan (Plan): From `plan_split`.
     folder (Path): Made if it is not there.
