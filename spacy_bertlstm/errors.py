@@ -128,7 +128,11 @@ MESSAGES = {
     "BL519": "training.eval_frequency = {value}: it must be at least 1.",
     "BL520": "--{key}: the config has no such setting, and nothing in it refers to one. "
     "Check the name, or add it to the config.",
-    # BL62x: agreement
+    # BL6xx: evaluation
+    "BL601": "{reference} and {system}: no {suffix} file of the one has its name in the other. "
+    "Files pair by name; rename those of the system.",
+    "BL602": "task {task}: it has files of several types. Give --type, one of: {kinds}.",
+    "BL603": "task {task}: it has files of one type only. Leave --type out.",
     "BL620": "{a} and {b}: no record stands annotated in both. Check that these are two "
     "annotations of the same notes, under the same names.",
     "BL621": "{path}: record '{record}' comes twice. Rename one of the two.",
