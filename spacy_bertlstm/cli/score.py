@@ -89,11 +89,11 @@ def describe(task: str, kind: str | None, official: bool, report: LossReport) ->
 def warn_of(report: LossReport) -> None:
     """Name the lines and files that do not count, on standard error."""
     for finding in report.findings[:_MOST_SHOWN]:
-        text = f"ERROR: {finding.place}: {finding.reason}"
-        typer.secho(text, fg=typer.colors.YELLOW, err=True)
+        kind = "ERROR" if finding.lost else "note"
+        typer.secho(f"{kind}: {finding.place}: {finding.reason}", fg=typer.colors.YELLOW, err=True)
     hidden = len(report.findings) - _MOST_SHOWN
     if hidden > 0:
-        typer.secho(f"ERROR: {hidden} more; --json lists all", err=True)
+        typer.secho(f"{hidden} more; --json lists all", err=True)
 
 
 def print_sections(rows: Sequence[Row], cells: Sequence[str], titles: str) -> None:

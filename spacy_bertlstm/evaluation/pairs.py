@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from spacy_bertlstm.errors import BertLstmError
 from spacy_bertlstm.evaluation.rows import Row
@@ -95,14 +94,20 @@ def read_pairs(
     for folder, files in zip(systems, system_files, strict=True):
         if not lone and not reference_files.keys() & files.keys():
             raise BertLstmError("BL601", reference=reference, system=folder, suffix=task.suffix)
+    found: set[str] = set().union(*system_files)
     names = set(reference_files)
     if task.unpaired:
-        names = names.union(*system_files)
-    for files in system_files:
+        names |= found
+    elif official:
+        names &= found
+    for files in (reference_files, *system_files):
         for name in sorted(files.keys() - names):
-            report.note(str(files[name]), 0, "no reference file of this name; left out")
+            report.note(str(files[name]), 0, "no file of this name to pair it with; left out")
+    for folder, files in zip(systems, system_files, strict=True):
+        for name in sorted((names & reference_files.keys()) - files.keys()):
+            report.note(str(folder / name) + task.suffix, 0, "no such file; nothing found")
 
-    def read(files: dict[str, Path]) -> dict[str, Any]:
+    def read(files: dict[str, Path]) -> dict[str, list[Annotation] | None]:
         return {
             name: task.read(files[name], report, official=official) if name in files else None
             for name in sorted(names)
@@ -110,7 +115,8 @@ def read_pairs(
 
     gold = read(reference_files)
     return [
-        [Pair(name, gold[name], found[name]) for name in gold] for found in map(read, system_files)
+        [Pair(name, gold[name], annotations) for name, annotations in read(files).items()]
+        for files in system_files
     ]
 
 
