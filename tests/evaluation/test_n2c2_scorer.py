@@ -274,7 +274,7 @@ relations = st.builds(
     tags,
     st.sampled_from(["ADE-Drug", "Other-Drug"]),
 )
-sides = st.lists(tags | relations, max_size=8)
+sides = st.lists(tags | relations, max_size=6)
 documents = st.lists(
     st.builds(Pair, st.just("a"), sides, st.none() | sides), min_size=1, max_size=3
 )
