@@ -26,10 +26,9 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from functools import partial
 from pathlib import Path
 
 from spacy_bertlstm.evaluation.matching import overlap, pair_equal, pair_first, pair_most
@@ -280,13 +279,7 @@ def _count(
     pairs: Sequence[Pair], kind: str, inexact: bool, labelled: bool, official: bool
 ) -> dict[str | None, list[Counts]]:
     """The counts of each document, by class and under None of all."""
-    match: Callable[..., Mapping[int, int]]
-    if not official:
-        match = partial(_match_corrected, inexact=inexact, labelled=labelled)
-    elif inexact:
-        match = partial(_match_official_inexact, labelled=labelled)
-    else:
-        match = partial(_match_official_exact, labelled=labelled)
+    match = _MATCHES[official, inexact]
     counts: dict[str | None, list[Counts]] = {label: [] for label in _KINDS[kind].classes}
     counts[None] = []
     for pair in pairs:
@@ -294,15 +287,20 @@ def _count(
         if not official:
             # So that the order of the lines does not matter.
             reference, system = sorted(reference), sorted(system)
-        matched = match(reference, system)
-        taken = set(matched.values())
+        groups: dict[str | None, tuple[list[Annotation], list[Annotation]]]
+        groups = defaultdict(lambda: ([], []))
+        for side, lines in enumerate((reference, system)):
+            for annotation in lines:
+                groups[annotation.label if labelled else None][side].append(annotation)
         found: dict[str | None, list[int]] = defaultdict(lambda: [0, 0, 0])
-        for i, annotation in enumerate(reference):
-            found[annotation.label][0 if i in matched else 2] += 1
-        for j, annotation in enumerate(system):
-            found[annotation.label][1] += j not in taken
-        missed = len(reference) - len(matched)
-        found[None] = [len(matched), len(system) - len(matched), missed]
+        for gold, predicted in groups.values():
+            matched = match(gold, predicted)
+            taken = set(matched.values())
+            for i, annotation in enumerate(gold):
+                found[annotation.label][0 if i in matched else 2] += 1
+            for j, annotation in enumerate(predicted):
+                found[annotation.label][1] += j not in taken
+        found[None] = [sum(part) for part in zip((0, 0, 0), *found.values(), strict=True)]
         for label, series in counts.items():
             tp, fp, fn = found[label]
             series.append((tp, fp, fn))
@@ -310,21 +308,15 @@ def _count(
 
 
 def _match_official_exact(
-    reference: Sequence[Annotation], system: Sequence[Annotation], *, labelled: bool
+    reference: Sequence[Annotation], system: Sequence[Annotation]
 ) -> dict[int, int]:
-    def key(annotation: Annotation) -> Hashable:
-        return tuple(sorted(annotation.extents)), annotation.label if labelled else None
-
-    return pair_equal(reference, system, key)
+    return pair_equal(reference, system, lambda found: tuple(sorted(found.extents)))
 
 
 def _match_official_inexact(
-    reference: Sequence[Annotation], system: Sequence[Annotation], *, labelled: bool
+    reference: Sequence[Annotation], system: Sequence[Annotation]
 ) -> dict[int, int]:
-    def touches(one: Annotation, other: Annotation) -> bool:
-        return _touches(one, other) and (not labelled or one.label == other.label)
-
-    return pair_first([*map(_flat, reference)], [*map(_flat, system)], touches)
+    return pair_first([*map(_flat, reference)], [*map(_flat, system)], _touches)
 
 
 def _flat(annotation: Annotation) -> Annotation:
@@ -342,24 +334,22 @@ def _touches(reference: Annotation, system: Annotation) -> bool:
     return inside or around or to_the_right
 
 
-def _match_corrected(
-    reference: Sequence[Annotation],
-    system: Sequence[Annotation],
-    *,
-    inexact: bool,
-    labelled: bool,
-) -> dict[int, int]:
-    def whole(annotation: Annotation) -> Hashable:
-        return annotation
+def _match_exact(reference: Sequence[Annotation], system: Sequence[Annotation]) -> dict[int, int]:
+    """Equal spans, those that are alike in label first."""
+    return pair_equal(reference, system, lambda found: found, lambda found: found.extents)
 
-    def extents(annotation: Annotation) -> Hashable:
-        return annotation.extents
 
-    def touches(one: Annotation, other: Annotation) -> bool:
-        return overlap(one, other) and (not labelled or one.label == other.label)
+def _match_inexact(reference: Sequence[Annotation], system: Sequence[Annotation]) -> dict[int, int]:
+    return pair_most(reference, system, overlap, _match_exact(reference, system))
 
-    pairs = pair_equal(reference, system, *((whole,) if labelled else (whole, extents)))
-    return pair_most(reference, system, touches, pairs) if inexact else pairs
+
+# By whether they are official, and inexact.
+_MATCHES = {
+    (True, False): _match_official_exact,
+    (True, True): _match_official_inexact,
+    (False, False): _match_exact,
+    (False, True): _match_inexact,
+}
 
 
 def format_i2b2(pairs: Sequence[Pair], rows: Sequence[Row], kind: str) -> str:
