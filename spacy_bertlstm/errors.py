@@ -22,6 +22,11 @@ MESSAGES = {
     "BL111": "record {record}: its name cannot be a file name. Rename the record.",
     "BL112": "record '{record}' comes twice. Rename one of the two, or export them apart.",
     "BL113": "{path}: OUT and --report are one file. Give the report another name.",
+    "BL140": "{path}: no {format} document in it. Check that it holds lines such as {form}.",
+    "BL141": "record {record}: its name cannot be a PubTator id. Give it a name of 1 to 200 "
+    "characters without '|', tabs and line breaks.",
+    "BL142": "{path}: it has text but no annotations, and --require-annotations was given. "
+    "Take the file out, or leave the option away.",
     # BL2xx: Docs and DocBins
     "BL201": "{path}: not a DocBin ({reason}). Make one with 'python -m spacy bertlstm convert'.",
     "BL202": "{path}: no Doc in it has entities. Convert annotated records; "

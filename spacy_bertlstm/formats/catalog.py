@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
-from spacy_bertlstm.formats import brat, i2b2
+from spacy_bertlstm.formats import brat, i2b2, pubtator
 from spacy_bertlstm.losses import LossReport
 from spacy_bertlstm.records import Document
 from spacy_bertlstm.schemas import N2C2_2018
@@ -50,4 +50,5 @@ FORMATS = {
         partial(brat.read_records, schema=N2C2_2018),
         partial(brat.write_brat, schema=N2C2_2018),
     ),
+    "pubtator": Format(pubtator.find_pubtator, pubtator.read_pubtator, pubtator.write_pubtator),
 }

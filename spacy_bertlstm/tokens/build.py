@@ -18,6 +18,7 @@ from spacy_bertlstm.records import Assertion, Concept, Document, Relation
 from spacy_bertlstm.tokens.extensions import get_record, register_extensions, set_record
 
 CONCEPTS = "concepts"  # the key in doc.spans
+KB_SEPARATOR = "|"  # between the vocabulary ids of one span
 
 
 def build_doc(
@@ -119,7 +120,8 @@ def _align(doc: Doc, text: str, concept: Concept) -> Span | None:
     covered = text[concept.start : concept.end]
     start = concept.start + len(covered) - len(covered.lstrip())
     end = concept.end - len(covered) + len(covered.rstrip())
-    return doc.char_span(start, end, label=concept.label, span_id=concept.id)
+    kb_id = KB_SEPARATOR.join(concept.kb_ids)
+    return doc.char_span(start, end, label=concept.label, kb_id=kb_id, span_id=concept.id)
 
 
 def _extent(span: Span) -> list[int | str]:
@@ -147,7 +149,7 @@ def set_line_sentences(doc: Doc) -> None:
 def read_doc(doc: Doc, record_id: str) -> Document:
     """The record that a Doc's annotations amount to, whether gold or predicted.
 
-    doc (Doc): With `doc.ents`, `span._.assertion` and `doc._.relations`.
+    doc (Doc): With `doc.ents`, their `kb_id_`, `span._.assertion` and `doc._.relations`.
     record_id (str): The new record's name.
     RETURNS (Document): One Concept an entity; a relation whose end is no entity brings
         a concept of its own.
@@ -156,15 +158,17 @@ def read_doc(doc: Doc, record_id: str) -> Document:
     register_extensions()
     concepts: dict[tuple[int, int, str], Concept] = {}
 
-    def concept_id(start: int, end: int, label: str) -> str:
+    def concept_id(start: int, end: int, label: str, kb_ids: tuple[str, ...] = ()) -> str:
         key = (start, end, label)
         if key not in concepts:
-            concepts[key] = Concept(f"T{len(concepts) + 1}", label, ((start, end),))
+            concept = Concept(f"T{len(concepts) + 1}", label, ((start, end),), kb_ids=kb_ids)
+            concepts[key] = concept
         return concepts[key].id
 
     assertions = []
     for entity in doc.ents:
-        target = concept_id(entity.start_char, entity.end_char, entity.label_)
+        kb_ids = tuple(entity.kb_id_.split(KB_SEPARATOR)) if entity.kb_id_ else ()
+        target = concept_id(entity.start_char, entity.end_char, entity.label_, kb_ids)
         if entity._.assertion is not None:
             assertions.append(Assertion(target, entity._.assertion))
     try:
@@ -203,8 +207,8 @@ def shows_record(doc: Doc) -> bool:
     )
 
 
-def _key(span: Span) -> tuple[int, int, str]:
-    return span.start, span.end, span.label_
+def _key(span: Span) -> tuple[int, int, str, str]:
+    return span.start, span.end, span.label_, span.kb_id_
 
 
 def _relation_keys(relations: Iterable[dict[str, Any]]) -> set[tuple[Any, ...]]:
