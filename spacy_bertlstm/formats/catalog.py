@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
-from spacy_bertlstm.formats import brat, i2b2, pubtator
+from spacy_bertlstm.formats import brat, conll, i2b2, pubtator
 from spacy_bertlstm.losses import LossReport
 from spacy_bertlstm.records import Document
 from spacy_bertlstm.schemas import N2C2_2018
@@ -44,6 +44,7 @@ class Format:
 
 FORMATS = {
     "brat": Format(brat.find_records, brat.read_records, brat.write_brat),
+    "conll": Format(conll.find_conll, conll.read_conll, conll.write_conll, line_sentences=True),
     "i2b2": Format(i2b2.find_records, i2b2.read_records, i2b2.write_i2b2, line_sentences=True),
     "n2c2-2018": Format(
         brat.find_records,

@@ -21,11 +21,11 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 from spacy_bertlstm.errors import BertLstmError
-from spacy_bertlstm.formats.lines import RecordsFile, find_files, read_lines
+from spacy_bertlstm.formats.lines import RecordsFile, accounted, find_files, read_lines
 from spacy_bertlstm.formats.sources import LostError, Source, require_file_name, require_unicode
 from spacy_bertlstm.losses import LossReport
 from spacy_bertlstm.records import Assertion, Concept, Document, Relation
@@ -219,7 +219,7 @@ class _BlockReader:
             kind = "concept" if _is_mention(columns) else "relation"
             if len(columns) == 1:
                 kind = "line"
-            with _accounted(self.report, kind, str(source.path), source.line):
+            with accounted(self.report, kind, str(source.path), source.line):
                 if kind == "line":
                     raise LostError("neither a passage nor an annotation")
                 if columns[0] != self.key:
@@ -294,17 +294,6 @@ class _BlockReader:
         _note(self.report, source, reason)
 
 
-@contextmanager
-def _accounted(report: LossReport, kind: str, path: str, line: int = 0) -> Iterator[None]:
-    report.read[kind] += 1
-    try:
-        yield
-    except LostError as loss:
-        report.lose(path, line, str(loss))
-    else:
-        report.kept[kind] += 1
-
-
 def format_document(document: Document, report: LossReport) -> str:
     """The lines of a record, with a blank one after them.
 
@@ -360,7 +349,7 @@ class _DocumentWriter:
                 raise LostError("an event, for which PubTator has no line")
 
     def _accounted(self, kind: str) -> AbstractContextManager[None]:
-        return _accounted(self.report, kind, f"record {self.document.id}")
+        return accounted(self.report, kind, f"record {self.document.id}")
 
     def _passages(self) -> Iterator[str]:
         start = self._abstract_start()
