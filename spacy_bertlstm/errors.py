@@ -24,7 +24,7 @@ MESSAGES = {
     "BL113": "{path}: OUT and --report are one file. Give the report another name.",
     "BL140": "{path}: no {format} document in it. Check that it holds lines such as {form}.",
     "BL141": "record {record}: its name cannot be a PubTator id. Give it a name of 1 to 200 "
-    "characters without '|', tabs and line breaks.",
+    "characters without '|', tabs, line breaks and byte order marks.",
     "BL142": "{path}: it has text but no annotations, and --require-annotations was given. "
     "Take the file out, or leave the option away.",
     # BL2xx: Docs and DocBins

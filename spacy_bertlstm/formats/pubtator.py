@@ -32,8 +32,9 @@ from spacy_bertlstm.records import Assertion, Concept, Document, Relation
 
 DEFAULT_FILE = "documents.pubtator"  # of records that no PubTator file held
 
-_KEY = r"[^|\t\r\n]{1,200}"
-_PASSAGE = re.compile(rf"({_KEY})\|([ta])\|")
+_KEY = r"[^|\t\r\n\ufeff]{1,200}"
+# Files that were joined have byte order marks inside.
+_PASSAGE = re.compile(rf"\ufeff?({_KEY})\|([ta])\|")
 _NUMBER = re.compile(r"[0-9]{1,9}")
 # An id of tmVar, such as "p|SUB|V|600|E", "|DEL|46|S" or "c.76A", holds "|" and "+" itself.
 _VARIANT = re.compile(r"[cgmnpr]?\||[cgmnpr]\.")
@@ -98,6 +99,10 @@ def read_pubtator(file: RecordsFile, report: LossReport) -> Iterator[Document]:
                     _note(report, source, "its id is an earlier document's; named with a number")
             elif apart:
                 _note(report, source, "stands apart from its title; kept")
+            if "\r" in line:
+                report.read["line"] += 1
+                reason = "holds a carriage return, as if its lines ended so; its text is kept"
+                report.lose(str(file.path), number, reason)
             block.passages[kind] = line[passage.end() :]
             block.crlf = block.crlf or ended.endswith("\r\n")
         elif block is None:
@@ -222,6 +227,8 @@ class _BlockReader:
             with accounted(self.report, kind, str(source.path), source.line):
                 if kind == "line":
                     raise LostError("neither a passage nor an annotation")
+                if any("\r" in column for column in columns):
+                    raise LostError("holds a carriage return, as if its lines ended so")
                 if columns[0] != self.key:
                     raise LostError("names another document than the one it stands under")
                 keep = self._keep_mention if kind == "concept" else self._keep_relation
