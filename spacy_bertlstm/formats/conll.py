@@ -44,6 +44,7 @@ DEFAULT_FILE = "documents.conll"  # of records that no CoNLL file held
 SUFFIXES = (".conll", ".conll03", ".bio", ".iob", ".iob2", ".biluo", ".bioes", ".tsv")
 
 _DOCSTART = "-DOCSTART-"
+_SPACE = " \t\r\n"
 # A token of the text that is no line of its own: "-DOCSTART-" is written in two.
 _TOKEN = re.compile(r"-DOCSTART(?=-(?:[ \t\r\n]|\Z))|[^ \t\r\n]+")
 
@@ -110,7 +111,7 @@ def read_conll(file: ConllFile, report: LossReport) -> Iterator[Document]:
 def _lines(path: Path) -> Iterator[tuple[int, str, str]]:
     """The number, the kind ("token", "blank", "start" or "comment") and the text of each line."""
     for number, ended in read_lines(path):
-        line = ended.rstrip(" \t\r\n")
+        line = ended.rstrip(_SPACE)
         if not line:
             yield number, "blank", line
         elif line == _DOCSTART or line.startswith((f"{_DOCSTART} ", f"{_DOCSTART}\t")):
@@ -183,14 +184,14 @@ class _Builder:
         columns = _columns(line)
         token, tag = columns[0], _tag(columns)
         lost = None
-        if not token.strip():
+        if not token.strip(_SPACE):
             lost = "has no token"
         elif tag is None and (self.annotated or len(columns) > 1):
             lost = "has no tag in its last column; its token is kept"
         if lost is not None:
             self.report.read["line"] += 1
             self.report.lose(str(self.file.path), number, lost)
-        if token.strip():
+        if token.strip(_SPACE):
             self._tokens.append((number, token, tag or "O"))
             self.further.append("\t".join(columns[1:-1]))
             if "\t" in line:
@@ -206,15 +207,16 @@ class _Builder:
         self.sentences.append(" ".join(tokens))
         spans, mended = decode_scheme(tags, self.scheme)
         for first, end, label in spans:
-            self.report.read["concept"] += 1
-            self.report.kept["concept"] += 1
-            if not label:
-                reason = "names no type: kept in the record, not in doc.ents"
-                self.report.note(str(self.file.path), numbers[first], reason)
-            source = Source(self.file.path, self.file.root, numbers[first])
-            extent = (starts[first], starts[end] - 1)
-            name = f"T{len(self.concepts) + 1}"
-            self.concepts.append(Concept(name, label, (extent,), source=str(source)))
+            with accounted(self.report, "concept", str(self.file.path), numbers[first]):
+                if not "".join(tokens[first:end]).strip():
+                    raise LostError("covers no text")
+                if not label:
+                    reason = "names no type: kept in the record, not in doc.ents"
+                    self.report.note(str(self.file.path), numbers[first], reason)
+                source = Source(self.file.path, self.file.root, numbers[first])
+                extent = (starts[first], starts[end] - 1)
+                name = f"T{len(self.concepts) + 1}"
+                self.concepts.append(Concept(name, label, (extent,), source=str(source)))
         for place in mended:
             reason = f"a tag that {self.scheme} does not allow there; mended"
             self.report.note(str(self.file.path), numbers[place], reason)
@@ -282,9 +284,9 @@ class _DocumentWriter:
         if read_tag(f"B-{concept.label}") is None and concept.label:
             raise LostError("is of a type that holds white space")
         covered = self.text[concept.start : concept.end]
-        start = concept.end - len(covered.lstrip())
-        end = concept.start + len(covered.rstrip())
-        if start >= end:
+        start = concept.end - len(covered.lstrip(_SPACE))
+        end = concept.start + len(covered.rstrip(_SPACE))
+        if not covered.strip():
             raise LostError(f"{concept.start} to {concept.end} covers no text")
         extent = (start, end, concept.label)
         place = bisect_left(self.taken, extent)
@@ -360,12 +362,11 @@ class _DocumentWriter:
         for match in _TOKEN.finditer(self.text):
             start, end = match.span()
             while cut < end:
-                if cut > start and self.text[start:cut].strip():
+                if cut > start:
                     yield start, cut
-                start = max(start, cut)
+                    start = cut
                 cut = next(cuts)
-            if self.text[start:end].strip():
-                yield start, end
+            yield start, end
 
 
 def write_conll(documents: Iterable[Document], folder: Path, report: LossReport) -> int:
@@ -383,7 +384,8 @@ def write_conll(documents: Iterable[Document], folder: Path, report: LossReport)
         require_file_name(name)
         start = document.metadata.get("docstart", "") if own else ""
         if re.fullmatch(rf"{_DOCSTART}(?:[ \t][^\r\n]*)?", start) is None:
-            start = _DOCSTART if not own or name in written else ""
+            apart = not own or name in written or not document.text.strip()
+            start = _DOCSTART if apart else ""
         written.add(name)
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)

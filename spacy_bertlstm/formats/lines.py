@@ -68,7 +68,7 @@ def read_lines(path: Path) -> Iterator[tuple[int, str]]:
     """Read a file line by line, one in memory at a time.
 
     YIELDS (tuple[int, str]): Numbers from 1, and lines with their ends; LF alone ends one.
-        A byte order mark is left out.
+        A byte order mark at the start of one is left out: joined files have some inside.
     RAISES: BL103 (not UTF-8), BL108 (unreadable).
     """
     offset = 0
@@ -80,7 +80,7 @@ def read_lines(path: Path) -> Iterator[tuple[int, str]]:
                 except UnicodeDecodeError as error:
                     place = offset + error.start
                     raise BertLstmError("BL103", path=path, line=number, offset=place) from None
-                yield number, line.removeprefix("\ufeff") if number == 1 else line
+                yield number, line.removeprefix("\ufeff")
                 offset += len(data)
     except OSError as error:
         raise BertLstmError("BL108", path=path, reason=error.strerror) from error

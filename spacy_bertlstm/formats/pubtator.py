@@ -33,8 +33,7 @@ from spacy_bertlstm.records import Assertion, Concept, Document, Relation
 DEFAULT_FILE = "documents.pubtator"  # of records that no PubTator file held
 
 _KEY = r"[^|\t\r\n\ufeff]{1,200}"
-# Files that were joined have byte order marks inside.
-_PASSAGE = re.compile(rf"\ufeff?({_KEY})\|([ta])\|")
+_PASSAGE = re.compile(rf"({_KEY})\|([ta])\|")
 _NUMBER = re.compile(r"[0-9]{1,9}")
 # An id of tmVar, such as "p|SUB|V|600|E", "|DEL|46|S" or "c.76A", holds "|" and "+" itself.
 _VARIANT = re.compile(r"[cgmnpr]?\||[cgmnpr]\.")

@@ -174,7 +174,7 @@ def test_tags_that_contradict_each_other_are_mended(
         ("pain b-problem", "has no tag in its last column; its token is kept", "He pain now"),
         ("pain\tB-a b", "has no tag in its last column; its token is kept", "He pain now"),
         ("\tB-problem", "has no token", "He now"),
-        ("\xa0\tB-problem", "has no token", "He now"),
+        ("\xa0\tB-problem", "covers no text", "He \xa0 now"),
     ],
 )
 def test_what_cannot_be_kept_is_lost_with_its_line(
@@ -275,7 +275,7 @@ def test_records_of_other_formats_go_to_one_file(tmp_path: Path) -> None:
     assert files == {
         "documents.conll": "-DOCSTART-\n\nHe\tO\nhas\tO\nchest\tB-problem\npain\tI-problem\n,\tO\n"
         "at\tO\n2\tB-Drug-Dose\nmg\tB-Drug-Dose\n.\tO\n\nNo\tO\nfever\tB-problem\n.\tO\n\n"
-        "-DOCSTART\tO\n-\tO\nend\tO\n\n"
+        "-DOCSTART\tO\n-\tO\n\xa0\tO\nend\tO\n\n"
         "-DOCSTART-\n\nno\none\n\n"
     }
     assert reasons(report) == [

@@ -223,7 +223,6 @@ def test_a_file_without_annotations_is_text_that_nobody_annotated(tmp_path: Path
         ("12\tCID\tD000001\tD000002", "names another document"),
         ("and more of the abstract", "neither a passage nor an annotation"),
         ("11\t0\t8\tZolopril\tChemical\tD1\r11\t0\t8", "holds a carriage return"),
-        ("\ufeff11\t0\t8\tZolopril\tChemical\tD1", "names another document"),
     ],
 )
 def test_what_cannot_be_kept_is_lost_with_its_line(tmp_path: Path, line: str, reason: str) -> None:

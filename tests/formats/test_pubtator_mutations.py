@@ -181,19 +181,13 @@ def damaged(seed: int) -> bytes:
 
 def lines_of(data: bytes) -> dict[int, str]:
     """The lines of a file that hold something, by number, without their ends."""
-    lines = data.decode().removeprefix("\ufeff").split("\n")
-    found = {}
-    for number, line in enumerate(lines, start=1):
-        line = line.removesuffix("\r")
-        if is_passage(line):
-            found[number] = line.removeprefix("\ufeff")
-        elif line.strip():
-            found[number] = line
-    return found
+    lines = enumerate(data.decode().split("\n"), start=1)
+    ended = {number: line.removeprefix("\ufeff").removesuffix("\r") for number, line in lines}
+    return {number: line for number, line in ended.items() if line.strip()}
 
 
 def is_passage(line: str) -> bool:
-    return re.match(r"\ufeff?[^|\t\r\ufeff]{1,200}\|[ta]\|", line) is not None
+    return re.match(r"[^|\t\r\ufeff]{1,200}\|[ta]\|", line) is not None
 
 
 def as_written(line: str) -> str:
