@@ -13,7 +13,6 @@ The columns between, the -DOCSTART- line, the scheme and the separator ride in t
 from __future__ import annotations
 
 import re
-from bisect import bisect_left, insort
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -262,10 +261,12 @@ class _DocumentWriter:
         self.report = report
         self.place = f"record {document.id}"
         self.taken: list[tuple[int, int, str]] = []  # extents and labels, none overlapping
-        longest_first = sorted(document.concepts, key=lambda c: (c.start - c.end, c.start))
-        for concept in longest_first:
+        self._covered = bytearray(len(self.text))  # 1 at their characters
+        extents = [(*self._trimmed(concept), concept) for concept in document.concepts]
+        for start, end, concept in sorted(extents, key=lambda e: (e[0] - e[1], e[0])):
             with accounted(report, "concept", self.place):
-                self._take(concept)
+                self._take(start, end, concept)
+        self.taken.sort()
         others = {
             "assertion": (document.assertions, "an attribute, for which CoNLL has no column"),
             "relation": (document.relations, "a relation, for which CoNLL has no line"),
@@ -278,22 +279,23 @@ class _DocumentWriter:
         if any(concept.kb_ids for concept in document.concepts):
             report.lose(self.place, 0, "its concept ids, for which CoNLL has no column")
 
-    def _take(self, concept: Concept) -> None:
+    def _trimmed(self, concept: Concept) -> tuple[int, int]:
+        covered = self.text[concept.start : concept.end]
+        start = concept.end - len(covered.lstrip(_SPACE))
+        return start, max(start, concept.start + len(covered.rstrip(_SPACE)))
+
+    def _take(self, start: int, end: int, concept: Concept) -> None:
         if len(concept.fragments) != 1:
             raise LostError("is discontinuous, for which CoNLL has no tags")
         if read_tag(f"B-{concept.label}") is None and concept.label:
             raise LostError("is of a type that holds white space")
-        covered = self.text[concept.start : concept.end]
-        start = concept.end - len(covered.lstrip(_SPACE))
-        end = concept.start + len(covered.rstrip(_SPACE))
-        if not covered.strip():
+        if not self.text[start:end].strip():
             raise LostError(f"{concept.start} to {concept.end} covers no text")
-        extent = (start, end, concept.label)
-        place = bisect_left(self.taken, extent)
-        before, after = self.taken[max(place - 1, 0) : place], self.taken[place : place + 1]
-        if any(other[1] > start for other in before) or any(other[0] < end for other in after):
+        # One that was taken before is as long, or longer, so it covers an end of this.
+        if self._covered[start] or self._covered[end - 1]:
             raise LostError("overlaps one that is as long, or longer")
-        insort(self.taken, extent)
+        self._covered[start:end] = b"\1" * (end - start)
+        self.taken.append((start, end, concept.label))
 
     def content(self) -> str:
         sentences = list(self._sentences())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from pathlib import Path
 
 import pytest
@@ -326,6 +327,30 @@ def test_what_conll_cannot_express_is_lost_with_a_reason(tmp_path: Path) -> None
     ]
     assert report.kept == {"concept": 2}
     assert report.read == {"concept": 8, "assertion": 1, "relation": 1, "event": 1}
+
+
+def test_of_overlapping_entities_the_longest_is_written(tmp_path: Path) -> None:
+    rng = random.Random(0)
+    for number in range(200):
+        text = "ab cd  ef gh ij kl mn"
+        cuts = [sorted(rng.sample(range(len(text) + 1), 2)) for _ in range(6)]
+        concepts = tuple(
+            Concept(f"T{i}", f"x{i}", ((start, end),)) for i, (start, end) in enumerate(cuts)
+        )
+        (tmp_path / str(number)).mkdir()
+        documents = [Document("1", text, concepts)]
+        write_conll(documents, tmp_path / str(number), LossReport())
+        (again,) = read_all(tmp_path / str(number))
+        taken: list[tuple[int, int, int]] = []  # by brute force
+        extents = []
+        for i, (start, end) in enumerate(cuts):
+            inside = [place for place in range(start, end) if text[place] != " "]
+            extents += [(inside[0], inside[-1] + 1, i)] if inside else []
+        for start, end, i in sorted(extents, key=lambda e: (e[0] - e[1], e[0])):
+            if all(end <= other[0] or other[1] <= start for other in taken):
+                taken.append((start, end, i))
+        expected = [f"x{i}" for _, _, i in sorted(taken)]
+        assert [concept.label for concept in again.concepts] == expected, cuts
 
 
 def test_columns_that_no_longer_fit_are_lost(tmp_path: Path) -> None:
