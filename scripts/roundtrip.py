@@ -70,10 +70,37 @@ def _states_its_text(line: str, text: str) -> bool:
     return covered.replace("\n", " ") == match[2]
 
 
+def parse_pubtator(folder: Path) -> Iterator[tuple[str, str, list[Annotation]]]:
+    """For each document its file below a folder with its id, its text, its annotations."""
+    for path in sorted(folder.rglob("*")):
+        beside = {other.suffix.lower() for other in path.parent.iterdir()}
+        chosen = ".pubtator" in path.name.lower() or (
+            path.suffix == ".txt" and ".pubtator" not in beside
+        )
+        if not (path.is_file() and chosen):
+            continue
+        lines = path.read_bytes().decode("utf-8-sig").replace("\r\n", "\n").split("\n")
+        starts = [place for place, line in enumerate(lines) if re.match(r"[^|\t]+\|t\|", line)]
+        for count, (start, end) in enumerate(zip(starts, [*starts[1:], len(lines)], strict=True)):
+            passages = [line.split("|", 2)[2] for line in lines[start : start + 2]]
+            text = " ".join(passages)
+            annotations = []
+            for number, line in enumerate(lines[start + 2 : end], start=start + 3):
+                columns = line.split("\t")
+                if not line.strip():
+                    continue
+                mention = len(columns) > 5 and columns[1].isdecimal() and columns[2].isdecimal()
+                agrees = not mention or text[int(columns[1]) : int(columns[2])] == columns[3]
+                kind = "mention" if mention else "relation"
+                annotations.append(Annotation(path, number, kind, line, agrees))
+            yield f"{path.relative_to(folder).as_posix()}, document {count + 1}", text, annotations
+
+
 # By format: from a folder to its records.
 PARSERS: dict[str, Callable[[Path], Iterator[tuple[str, str, list[Annotation]]]]] = {
     "brat": parse_brat,
     "n2c2-2018": parse_brat,
+    "pubtator": parse_pubtator,
 }
 
 
