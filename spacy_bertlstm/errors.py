@@ -21,7 +21,15 @@ MESSAGES = {
     "BL110": "{path}: exists and is not an empty folder. Choose another, or remove it.",
     "BL111": "record {record}: its name cannot be a file name. Rename the record.",
     "BL112": "record '{record}' comes twice. Rename one of the two, or export them apart.",
-    "BL113": "{path}: OUT and --report are one file. Give the report another name.",
+    "BL113": "{path}: OUT and --report stand in each other's way. Give the report another place.",
+    "BL114": "schema '{name}': {reason}. Give one of: {known}.",
+    "BL115": "{path}: no record in it could be read. Mend the files named above.",
+    "BL116": "{path}: not TOML ({reason}). Mend the map.",
+    "BL117": "{path}: {place}: {reason}. Write tables [concepts], [relations] and [assertions], "
+    'each a list of "corpus label" = "schema label".',
+    "BL118": "{path}: {place}: '{label}' is no {kind} of schema {schema}. Give one of: {known}.",
+    "BL119": "--{option}: the format {format} has no use for it. Leave it out.",
+    "BL120": "{place}: {reason}. Map it with --map, or leave --strict out.",
     "BL140": "{path}: no {format} document in it. Check that it holds lines such as {form}.",
     "BL141": "record {record}: its name cannot be a PubTator id. Give it a name of 1 to 200 "
     "characters without '|', tabs, line breaks and byte order marks.",
@@ -42,6 +50,10 @@ MESSAGES = {
     "BL208": "the annotations that ride with a Doc are broken ({reason}). Convert the files anew.",
     "BL209": "{path}: stands in the way of the split, as its source or as a part of an older "
     "one. Choose another folder, or remove it.",
+    "BL210": "{path}: no .spacy file in this folder. Make them with 'python -m spacy bertlstm "
+    "convert'.",
+    "BL211": "a worker process died ({reason}). It may have run out of memory: give fewer with "
+    "--n-process.",
     "BL220": "record '{record}': its metadata has no '{key}' to group by (it has: {keys}). "
     "Give a key that every record has, or group by names with --group-regex.",
     "BL221": "--group-regex {pattern}: {reason}. Give a regular expression with a group in "

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -27,8 +27,8 @@ def written_to(path: Path) -> Iterator[None]:
 def written_whole(path: Path) -> Iterator[Path]:
     """Give a place to write to, which becomes `path` when the block ends well.
 
-    path (Path): A file, or a folder that is absent or empty; its parents are made, and a
-        symbolic link is followed.
+    path (Path): A file, or a folder that is absent or empty; its parents are made, to stay
+        only where the block ends well, and a symbolic link is followed.
     YIELDS (Path): A free name in a temporary folder beside it, which is removed at any end.
     RAISES: BL109 (not writable, or a device, a pipe and the like).
     """
@@ -36,11 +36,18 @@ def written_whole(path: Path) -> Iterator[Path]:
     with written_to(path):
         if path.exists() and not (path.is_file() or path.is_dir()):
             raise BertLstmError("BL109", path=path, reason="neither a file nor a folder")
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with TemporaryDirectory(dir=path.parent, prefix=".part-") as folder:
-            place = Path(folder) / "new"
-            yield place
-            place.replace(path)
+        missing = [parent for parent in path.parents if not parent.exists()]
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with TemporaryDirectory(dir=path.parent, prefix=".part-") as folder:
+                place = Path(folder) / "new"
+                yield place
+                place.replace(path)
+        except BaseException:
+            for parent in missing:
+                with suppress(OSError):  # never made, or in use by now
+                    parent.rmdir()
+            raise
 
 
 def require_no_files(folder: Path) -> None:

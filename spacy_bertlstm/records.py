@@ -8,7 +8,7 @@ in extents, because two annotations may share one extent.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any
 
 Fragments = tuple[tuple[int, int], ...]
@@ -166,8 +166,12 @@ class Document:
         return " ".join(self.text[start:end] for start, end in concept.fragments)
 
     def to_dict(self) -> dict[str, Any]:
-        """The record as plain dicts, lists and strings."""
-        return asdict(self)
+        """The record as plain dicts, tuples and strings."""
+        # As dataclasses.asdict, which takes ten times as long.
+        values = dict(vars(self), metadata=dict(self.metadata))
+        for key in _PARTS:
+            values[key] = tuple(dict(vars(item)) for item in values[key])
+        return values
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Document:

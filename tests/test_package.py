@@ -10,6 +10,7 @@ import spacy
 from spacy.language import Language
 
 import spacy_bertlstm
+from spacy_bertlstm.schemas import GROUP, get_schema
 
 GROUPS = {
     "spacy_architectures": "architectures",
@@ -18,6 +19,7 @@ GROUPS = {
     "spacy_span_getters": "span_getters",
     "spacy_tokenizers": "tokenizers",
     "thinc_optimizers": "optimizers",
+    GROUP: "schemas",
     "spacy_cli": "cli",
 }
 OURS = list(distribution("spacy-bertlstm").entry_points)
@@ -27,7 +29,9 @@ def test_every_group_is_known_and_named_for_the_package() -> None:
     assert len(OURS) >= 9
     assert {point.group for point in OURS} == set(GROUPS)
     for point in OURS:
-        if point.group not in ("spacy_factories", "spacy_cli"):
+        if point.group == GROUP:
+            assert re.fullmatch(r"spacy-bertlstm\.[a-z0-9-]+\.v\d+", point.name)
+        elif point.group not in ("spacy_factories", "spacy_cli"):
             assert re.fullmatch(r"spacy-bertlstm\.[A-Z]\w+\.v\d+", point.name)
 
 
@@ -37,6 +41,9 @@ def test_every_public_name_resolves_through_its_registry(point) -> None:
 
     if point.group == "spacy_factories":
         assert Language.has_factory(point.name) or spacy.blank("en").has_factory(point.name)
+        return
+    if point.group == GROUP:
+        assert get_schema(point.name) is point.load()
         return
     registered = getattr(spacy.registry, GROUPS[point.group]).get(point.name)
     assert registered is point.load()

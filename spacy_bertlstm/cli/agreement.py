@@ -10,10 +10,9 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from spacy.vocab import Vocab
 from tqdm import tqdm
 
-from spacy_bertlstm.cli.app import app, errors_as_messages, print_report
+from spacy_bertlstm.cli.app import app, errors_as_messages, print_account
 from spacy_bertlstm.cli.export import Source, read_records
 from spacy_bertlstm.errors import BertLstmError
 from spacy_bertlstm.evaluation.agreement import (
@@ -26,7 +25,7 @@ from spacy_bertlstm.evaluation.agreement import (
 )
 from spacy_bertlstm.files import written_whole
 from spacy_bertlstm.formats.catalog import FORMATS
-from spacy_bertlstm.losses import LossReport
+from spacy_bertlstm.losses import Account, LossReport
 from spacy_bertlstm.records import Document, Fragments
 from spacy_bertlstm.tokens.corpus import read_docs
 
@@ -117,10 +116,12 @@ def _read(
         if record.id in records:
             raise BertLstmError("BL621", path=path, record=record.id)
         records[record.id] = record
-    if report.lost:
-        print_report(report)
+    account = Account()
+    account.add(report)
+    if account.lost:
+        print_account(account)
         if not allow_loss:
-            report.require_no_loss()
+            account.require_no_loss()
     return records
 
 
@@ -129,7 +130,7 @@ def _records(
 ) -> Iterator[Document]:
     shown = f"Reading {path}"
     if format == _SPACY:
-        docs = tqdm(read_docs(path, Vocab()), desc=shown, unit="record", disable=None)
+        docs = tqdm(read_docs(path), desc=shown, unit="record", disable=None)
         yield from read_records(docs, path, source)
     else:
         chosen = FORMATS[format]

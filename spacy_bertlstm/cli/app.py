@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import json
-from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from enum import StrEnum
-from pathlib import Path
 
 import spacy
 import typer
@@ -16,9 +13,8 @@ from spacy.cli._util import setup_gpu
 from spacy.language import Language
 
 from spacy_bertlstm.errors import BertLstmError, first_line
-from spacy_bertlstm.files import written_whole
 from spacy_bertlstm.formats.catalog import FORMATS
-from spacy_bertlstm.losses import LossReport
+from spacy_bertlstm.losses import Account
 
 app = typer.Typer(
     name="bertlstm",
@@ -69,28 +65,20 @@ def load_pipeline(model: str) -> Language:
         raise BertLstmError("BL315", path=model, reason=first_line(error)) from error
 
 
-def print_report(report: LossReport) -> None:
-    """Print what was read, kept and lost, and why."""
-    typer.echo(f"{'annotations':<12}{'read':>8}{'kept':>8}{'lost':>8}")
-    for kind, read in report.read.items():
-        kept = report.kept[kind]
-        typer.echo(f"{kind:<12}{read:>8}{kept:>8}{read - kept:>8}")
-    notes = Counter(finding.reason for finding in report.findings if not finding.lost)
-    for reason, count in notes.most_common(_MOST_SHOWN):
+def print_account(account: Account) -> None:
+    """Print what was read, kept, lost and left out, and why."""
+    typer.echo(f"{'annotations':<14}{'read':>8}{'kept':>8}{'lost':>8}")
+    for kind, read in account.read.items():
+        kept = account.kept[kind]
+        typer.echo(f"{kind:<14}{read:>8}{kept:>8}{read - kept:>8}")
+    for reason, count in account.notes.most_common(_MOST_SHOWN):
         typer.echo(f"note: {count} x {reason}")
-    for finding in report.lost[:_MOST_SHOWN]:
+    for (kind, label), count in account.unmapped.most_common():
+        typer.echo(f"unmapped: {count} x {kind} {label}")
+    for finding in account.first_lost[:_MOST_SHOWN]:
         typer.secho(f"lost: {finding.place}: {finding.reason}", fg=typer.colors.YELLOW, err=True)
-    hidden = len(report.lost) - _MOST_SHOWN
+    hidden = account.lost - _MOST_SHOWN
     if hidden > 0:
         typer.secho(f"lost: {hidden} more; --report FILE.json lists all", err=True)
-
-
-def write_report(report: LossReport, path: Path | None) -> None:
-    """Write the whole report as JSON, if a path is given.
-
-    RAISES: BL109 (not writable).
-    """
-    if path is None:
-        return
-    with written_whole(path) as part:
-        part.write_text(json.dumps(report.to_dict(), indent=2) + "\n", encoding="utf-8")
+    for part in account.quarantined:
+        typer.secho(f"left out: {part.message}", fg=typer.colors.YELLOW, err=True)

@@ -13,7 +13,6 @@ import typer
 from spacy.language import Language
 from spacy.tokens import Span
 from spacy.util import minibatch
-from spacy.vocab import Vocab
 from tqdm import tqdm
 
 from spacy_bertlstm.cli.app import app, errors_as_messages, load_pipeline
@@ -131,7 +130,7 @@ def _judge(nlp: Language, name: str, ner: BertLstmNer, path: Path) -> _Judged:
     later = nlp.pipe_names[nlp.pipe_names.index(name) :]
     decodings = []
     verdicts: list[bool | None] = []
-    golds = (gold for gold in read_docs(path, Vocab()) if gold.text)
+    golds = (gold for gold in read_docs(path) if gold.text)
     golds = tqdm(golds, desc=f"Reading {path}", unit="record", disable=None)
     with nlp.select_pipes(disable=later):
         for batch in minibatch(golds, nlp.batch_size):

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from spacy.vocab import Vocab
 
 from spacy_bertlstm.cli.app import app, errors_as_messages
 from spacy_bertlstm.shipping.card import Facts, read_scores, write_card
@@ -37,7 +36,7 @@ def card(
             licence=licence,
             encoder=encoder,
             encoder_licence=encoder_licence,
-            data={path.stem: count_docs(read_docs(path, Vocab())) for path in data},
+            data={path.stem: count_docs(read_docs(path)) for path in data},
             scores=read_scores(scores),
         )
         write_card(model, facts)

@@ -4,21 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from enum import StrEnum
-from functools import partial
 from pathlib import Path
 from typing import Annotated
 
 import typer
 from spacy.tokens import Doc
-from spacy.vocab import Vocab
 from tqdm import tqdm
 
-from spacy_bertlstm.cli.app import FormatName, app, errors_as_messages, print_report, write_report
+from spacy_bertlstm.cli.app import FormatName, app, errors_as_messages, print_account
 from spacy_bertlstm.errors import BertLstmError
 from spacy_bertlstm.files import require_no_files, written_whole
 from spacy_bertlstm.formats.catalog import FORMATS
-from spacy_bertlstm.formats.i2b2 import write_i2b2
-from spacy_bertlstm.losses import LossReport
+from spacy_bertlstm.losses import LossReport, open_account
 from spacy_bertlstm.records import Document
 from spacy_bertlstm.tokens.build import read_doc, shows_record
 from spacy_bertlstm.tokens.corpus import read_docs
@@ -36,7 +33,9 @@ class Source(StrEnum):
 @app.command()
 def export(
     format: Annotated[FormatName, typer.Argument(help="The format of the output")],
-    docs_path: Annotated[Path, typer.Argument(metavar="DOCS", help="A .spacy file")],
+    docs_path: Annotated[
+        Path, typer.Argument(metavar="DOCS", help="A .spacy file, or a folder of them")
+    ],
     output: Annotated[Path, typer.Argument(metavar="OUTDIR", help="A folder, new or empty")],
     source: Annotated[
         Source,
@@ -47,7 +46,7 @@ def export(
     ] = Source.auto,
     widen: Annotated[
         bool,
-        typer.Option("--widen", help="Grow entities that end inside a token of the format"),
+        typer.Option("--widen", help="i2b2: grow entities that end inside a token"),
     ] = False,
     report_path: Annotated[
         Path | None, typer.Option("--report", help="Write the loss report to this JSON file")
@@ -56,24 +55,34 @@ def export(
         bool, typer.Option("--allow-loss", help="Go on where annotations are lost")
     ] = False,
 ) -> None:
-    """Export the Docs of a .spacy file to the files of an annotation format."""
+    """Export the Docs of .spacy files to the files of an annotation format."""
     with errors_as_messages():
-        report = LossReport()
+        if report_path is not None and report_path.resolve().is_relative_to(output.resolve()):
+            raise BertLstmError("BL113", path=report_path)
+        chosen = FORMATS[format]
+        options = {"widen": True} if widen else {}
+        for option in options:
+            if option not in chosen.options:
+                raise BertLstmError("BL119", option=option, format=format)
         docs = tqdm(
-            read_docs(docs_path, Vocab()), desc=f"Exporting {docs_path}", unit="record",
-            disable=None,
-        )  # fmt: skip
+            read_docs(docs_path), desc=f"Exporting {docs_path}", unit="record", disable=None
+        )
         require_no_files(output)
+        report = LossReport()
         with written_whole(output) as part:
             part.mkdir()
-            write = FORMATS[format].write
-            if widen and write is write_i2b2:
-                write = partial(write_i2b2, widen=True)
-            written = write(read_records(docs, docs_path, source), part, report)
-            print_report(report)
-            write_report(report, report_path)
+            with open_account(report_path) as account:
+
+                def accounted() -> Iterator[Document]:
+                    for record in read_records(docs, docs_path, source):
+                        yield record
+                        account.add(report.take())
+
+                written = chosen.write(accounted(), part, report, **options)
+                account.add(report)
+                print_account(account)
             if not allow_loss:
-                report.require_no_loss()
+                account.require_no_loss()
         typer.echo(f"{written} records -> {output}")
 
 

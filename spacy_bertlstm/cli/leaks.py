@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from spacy.vocab import Vocab
 
 from spacy_bertlstm.cli.app import app, errors_as_messages
 from spacy_bertlstm.errors import BertLstmError
@@ -53,7 +52,7 @@ def leaks(
             lang, encoder=encoder, files=public or (), texts=public_text or ()
         )
         public_words |= find_settings(path)
-        docs = (doc for file in notes for doc in read_docs(file, Vocab()))
+        docs = (doc for file in notes for doc in read_docs(file))
         private = find_private_words(docs, public_words)
         if not private:
             raise BertLstmError("BL333", path=", ".join(map(str, notes)))

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from spacy.vocab import Vocab
 
 from spacy_bertlstm.cli.app import app, errors_as_messages
 from spacy_bertlstm.shipping.prune import prune_pipeline
@@ -26,7 +25,7 @@ def prune(
 ) -> None:
     """Write a trained pipeline without the words and the paths of its training."""
     with errors_as_messages():
-        texts = [] if verify is None else [doc.text for doc in read_docs(verify, Vocab())]
+        texts = [] if verify is None else [doc.text for doc in read_docs(verify)]
         pruned = prune_pipeline(model, output, texts=texts)
         typer.echo(f"{pruned.kept} strings kept, {pruned.dropped} dropped -> {output}")
         if verify is not None:

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from spacy.vocab import Vocab
 
 from spacy_bertlstm.cli.app import app, errors_as_messages
 from spacy_bertlstm.errors import BertLstmError
@@ -79,7 +78,7 @@ def split(
             find_group = find_by_pattern(group_regex)
         ids = [] if exclude_path is None else read_ids(exclude_path)
         survey = survey_docs(
-            read_docs(docs_path, Vocab()), path=docs_path, find_group=find_group, exclude=ids
+            read_docs(docs_path), path=docs_path, find_group=find_group, exclude=ids
         )
         if exclude_path is not None and len(survey.unknown) == len(set(ids)):
             raise BertLstmError("BL224", path=exclude_path, count=len(set(ids)), source=docs_path)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -31,21 +31,30 @@ class Format:
     """How a format is read and written.
 
     find (Callable): From a file or folder to its units, sorted; keyword require_annotations.
+        What is wrong with one unit is for `read` to raise, so that the others can be read.
     read (Callable): From a unit and a report to its records, one after another.
-    write (Callable): Records, below a folder; gives how many.
+    write (Callable): Records, a folder to write below, and a report; gives how many.
     line_sentences (bool): Whether each line of a text is a sentence.
+    options (frozenset[str]): Further keywords of `write` that are options of `export`.
     """
 
     find: Callable[..., Sequence[Unit]]
     read: Callable[[Any, LossReport], Iterator[Document]]
-    write: Callable[[Iterable[Document], Path, LossReport], int]
+    write: Callable[..., int]
     line_sentences: bool = False
+    options: frozenset[str] = frozenset()
 
 
 FORMATS = {
     "brat": Format(brat.find_records, brat.read_records, brat.write_brat),
     "conll": Format(conll.find_conll, conll.read_conll, conll.write_conll, line_sentences=True),
-    "i2b2": Format(i2b2.find_records, i2b2.read_records, i2b2.write_i2b2, line_sentences=True),
+    "i2b2": Format(
+        i2b2.find_records,
+        i2b2.read_records,
+        i2b2.write_i2b2,
+        line_sentences=True,
+        options=frozenset({"widen"}),
+    ),
     "n2c2-2018": Format(
         brat.find_records,
         partial(brat.read_records, schema=N2C2_2018),

@@ -62,12 +62,14 @@ class RecordFiles:
     text (Path): Its .txt file.
     annotations (dict[str, Path]): Its .con, .ast and .rel files, by suffix.
     root (Path): The folder that was searched, which the sources of annotations leave out.
+    fault (BertLstmError | None): Why they cannot be read.
     """
 
     id: str
     text: Path
     annotations: dict[str, Path]
     root: Path
+    fault: BertLstmError | None = None
 
     @property
     def path(self) -> Path:
@@ -79,8 +81,9 @@ def find_records(root: Path, *, require_annotations: bool = False) -> list[Recor
 
     root (Path): The root of the licensed release, any part of it, or one flat folder.
     require_annotations (bool): Whether a record with text only is an error.
-    RETURNS (list[RecordFiles]): Sorted by path.
-    RAISES: BL101, BL102, BL104, BL105, BL107.
+    RETURNS (list[RecordFiles]): Sorted by path; those that cannot be read carry the fault:
+        BL104 (a file is missing), BL105 (two files of one name), BL107, BL111.
+    RAISES: BL101, BL102.
     """
     if not root.is_dir():
         raise BertLstmError("BL101", kind="folder", path=root)
@@ -92,15 +95,20 @@ def find_records(root: Path, *, require_annotations: bool = False) -> list[Recor
         paths += [path for path in visible_files(texts_apart) if path.suffix.lower() == ".txt"]
 
     groups: dict[Path, dict[str, dict[str, Path]]] = {}
+    faults: dict[tuple[Path, str], BertLstmError] = {}
     for path in paths:
         suffix = path.suffix.lower()
         if suffix in FOLDERS:
-            require_file_name(path.stem)
-            require_unicode(str(path))
-            files = groups.setdefault(_group(path), {}).setdefault(path.stem, {})
-            if suffix in files:
-                raise BertLstmError("BL105", path=path, record=path.stem, other=files[suffix])
-            files[suffix] = path
+            group = _group(path)
+            files = groups.setdefault(group, {}).setdefault(path.stem, {})
+            try:
+                if suffix in files:
+                    raise BertLstmError("BL105", path=path, record=path.stem, other=files[suffix])
+                require_file_name(path.stem)
+                require_unicode(str(path))
+            except BertLstmError as error:
+                faults.setdefault((group, path.stem), error)
+            files.setdefault(suffix, path)
     if not groups:
         raise BertLstmError("BL102", path=root, suffixes=".txt")
 
@@ -110,14 +118,15 @@ def find_records(root: Path, *, require_annotations: bool = False) -> list[Recor
         has_concepts = any(".con" in files for files in records.values())
         for stem, files in sorted(records.items()):
             annotations = {suffix: path for suffix, path in files.items() if suffix != ".txt"}
-            if ".txt" not in files:
-                first = next(iter(annotations.values()))
-                raise BertLstmError("BL104", path=first, expected=f"{stem}.txt")
-            if has_concepts and ".con" not in files:
-                raise BertLstmError("BL104", path=files[".txt"], expected=f"{stem}.con")
-            if require_annotations and not annotations:
-                raise BertLstmError("BL107", path=files[".txt"])
-            found.append(RecordFiles(names[group, stem], files[".txt"], annotations, root))
+            path = files.get(".txt") or next(iter(annotations.values()))
+            fault = faults.get((group, stem))
+            if fault is None and ".txt" not in files:
+                fault = BertLstmError("BL104", path=path, expected=f"{stem}.txt")
+            elif fault is None and has_concepts and ".con" not in files:
+                fault = BertLstmError("BL104", path=path, expected=f"{stem}.con")
+            elif fault is None and require_annotations and not annotations:
+                fault = BertLstmError("BL107", path=path)
+            found.append(RecordFiles(names[group, stem], path, annotations, root, fault))
     return found
 
 
@@ -137,8 +146,10 @@ def read_record(files: RecordFiles, report: LossReport) -> Document:
     files (RecordFiles): From `find_records`.
     report (LossReport): Filled with what was read, kept, noted and lost.
     RETURNS (Document): With one Concept for each distinct extent and type.
-    RAISES: BL103 (not UTF-8), BL108 (unreadable).
+    RAISES: BL103 (not UTF-8), BL108 (unreadable), or the fault that the files have.
     """
+    if files.fault is not None:
+        raise files.fault
     text = read_text(files.text)
     reader = _RecordReader(text, files.root, report)
     for suffix in (".con", ".ast", ".rel"):  # assertions and relations point to concepts

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import os
-import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path, PurePosixPath
 
 from spacy_bertlstm.errors import BertLstmError
-
-_LABEL = re.compile(r"[A-Za-z_0-9-]{0,30}")
+from spacy_bertlstm.losses import shown
 
 
 def visible_files(root: Path) -> list[Path]:
@@ -99,13 +98,16 @@ class Source:
     line: int
 
     def __str__(self) -> str:
-        return f"{self.path.relative_to(self.root).as_posix()}:{self.line}"
+        return f"{_below(self.path, self.root)}:{self.line}"
+
+
+@lru_cache(maxsize=8)  # a file has many annotations
+def _below(path: Path, root: Path) -> str:
+    return path.relative_to(root).as_posix()
 
 
 def require_known(kind: str, label: str, known: Iterable[str]) -> None:
     """Raise LostError unless a label is one of those that a format knows."""
     if label in known:
         return
-    # Where a line is damaged, a note's text may stand in the place of a label.
-    shown = f"'{label}'" if _LABEL.fullmatch(label) else f"of {len(label)} characters"
-    raise LostError(f"unknown {kind} {shown} (known: {', '.join(known)})")
+    raise LostError(f"unknown {kind} {shown(label)} (known: {', '.join(known)})")

@@ -135,14 +135,13 @@ def set_line_sentences(doc: Doc) -> None:
     """
     starts = numpy.full(len(doc), -1, dtype="int64").view("uint64")
     starts[:1] = 1
-    seen_word = new_line = False
-    for i, token in enumerate(doc):
-        if token.is_space:
-            new_line = seen_word and (new_line or "\n" in token.text)
-            continue
-        if new_line:
-            starts[i] = 1
-        seen_word, new_line = True, False
+    spaces = doc.to_array("IS_SPACE").astype(bool)
+    words = numpy.flatnonzero(~spaces)
+    for i in numpy.flatnonzero(spaces).tolist():
+        if "\n" in doc[i].text:
+            following = int(numpy.searchsorted(words, i))
+            if 0 < following < len(words):  # space before the first word belongs to its line
+                starts[words[following]] = 1
     doc.from_array(["SENT_START"], cast(Ints2d, starts.reshape(-1, 1)))
 
 

@@ -3,6 +3,7 @@
 import zlib
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,12 +13,14 @@ from spacy.training import Example
 from spacy.vocab import Vocab
 
 from spacy_bertlstm.errors import BertLstmError
-from spacy_bertlstm.files import written_whole
+from spacy_bertlstm.files import require_no_files, written_to, written_whole
 from spacy_bertlstm.tokens.extensions import register_extensions
 from spacy_bertlstm.tokens.runs import pack_runs
 
 # What spaCy, srsly and zlib raise on bytes that are no DocBin.
 _NOT_A_DOCBIN = (ValueError, KeyError, TypeError, IndexError, AttributeError, zlib.error)
+
+_SHARD_DIGITS = 4
 
 
 def write_docs(docs: Iterable[Doc], path: Path) -> None:
@@ -33,22 +36,111 @@ def _to_bytes(docs: Iterable[Doc]) -> bytes:
     return DocBin(docs=docs, store_user_data=True).to_bytes()
 
 
-def read_docs(path: Path, vocab: Vocab) -> Iterator[Doc]:
-    """Read the Docs of a .spacy file.
+class DocsWriter:
+    """Writes DocBins, as they come, to one .spacy file or to a folder of them.
 
-    RAISES: BL101 (no such file), BL108 (unreadable), BL201 (not a DocBin).
+    path (Path): What to name where writing fails.
+    place (Path): Where to write.
+    shard_size (int | None): Docs a file in a folder; None for one file.
+    """
+
+    def __init__(self, path: Path, place: Path, shard_size: int | None) -> None:
+        self.path = path
+        self.place = place
+        self.shard_size = shard_size
+        self.shards: list[Path] = []
+        self._docs = DocBin(store_user_data=True)
+
+    def add(self, docs: DocBin) -> None:
+        """Add Docs, of which not more may come than make the shard full."""
+        docs.store_user_data = True  # a pickled DocBin forgets it, though not the data
+        self._docs.merge(docs)
+        if self.shard_size is not None and len(self._docs) >= self.shard_size:
+            self._write_shard()
+
+    def close(self) -> None:
+        """Write what has not been written yet."""
+        if self.shard_size is None:
+            self._write(self.place)
+            return
+        if len(self._docs) or not self.shards:
+            self._write_shard()
+        digits = len(str(len(self.shards) - 1))
+        if digits > _SHARD_DIGITS:  # readers go by name
+            with written_to(self.path):
+                for path in self.shards:
+                    path.rename(path.with_stem(path.stem.zfill(digits)))
+
+    def _write_shard(self) -> None:
+        name = f"{len(self.shards):0{_SHARD_DIGITS}}.spacy"
+        self.shards.append(self.place / name)
+        self._write(self.shards[-1])
+
+    def _write(self, place: Path) -> None:
+        with written_to(self.path):
+            place.write_bytes(self._docs.to_bytes())
+        self._docs = DocBin(store_user_data=True)
+
+
+@contextmanager
+def open_docs(path: Path, *, shard_size: int | None = None) -> Iterator[DocsWriter]:
+    """Write DocBins to a .spacy file or a folder of them, whole or not at all.
+
+    path (Path): A file; or with shard_size a folder, absent or empty.
+    shard_size (int | None): How many Docs a file in the folder holds; without it, all stay in
+        memory until the block ends.
+    RAISES: BL109 (not writable), BL110 (the folder is not empty).
+    """
+    if shard_size is not None:
+        require_no_files(path)
+    else:
+        with written_to(path):
+            if path.is_dir():
+                reason = "it is a folder; --shard-size writes one"
+                raise BertLstmError("BL109", path=path, reason=reason)
+    with written_whole(path) as place:
+        if shard_size is not None:
+            place.mkdir()
+        writer = DocsWriter(path, place, shard_size)
+        yield writer
+        writer.close()
+
+
+def read_docs(path: Path, vocab: Vocab | None = None) -> Iterator[Doc]:
+    """Read the Docs of a .spacy file, or of the .spacy files in a folder.
+
+    path (Path): The file; or the folder, whose hidden and other files are ignored.
+    vocab (Vocab | None): Of the Docs. Without one each file has its own, so that strings do not
+        pile up over the files of a folder.
+    YIELDS (Doc): File by file, sorted by name.
+    RAISES: BL101 (no such file), BL108 (unreadable), BL201 (not a DocBin), BL210 (none in the
+        folder).
     """
     register_extensions()
-    if not path.is_file():
-        raise BertLstmError("BL101", kind="file", path=path)
+    for file in _list_files(path):
+        try:
+            data = file.read_bytes()
+        except OSError as error:
+            raise BertLstmError("BL108", path=file, reason=error.strerror) from error
+        try:
+            yield from DocBin().from_bytes(data).get_docs(Vocab() if vocab is None else vocab)
+        except _NOT_A_DOCBIN as error:
+            raise BertLstmError("BL201", path=file, reason=type(error).__name__) from error
+
+
+def _list_files(path: Path) -> list[Path]:
     try:
-        data = path.read_bytes()
+        if path.is_file():
+            return [path]
+        if not path.is_dir():
+            raise BertLstmError("BL101", kind="file", path=path)
+        found = (file for file in path.iterdir() if file.suffix == ".spacy" and file.is_file())
+        files = sorted(file for file in found if not file.name.startswith("."))
     except OSError as error:
         raise BertLstmError("BL108", path=path, reason=error.strerror) from error
-    try:
-        yield from DocBin().from_bytes(data).get_docs(vocab)
-    except _NOT_A_DOCBIN as error:
-        raise BertLstmError("BL201", path=path, reason=type(error).__name__) from error
+    if not files:
+        raise BertLstmError("BL210", path=path)
+    return files
 
 
 @dataclass(frozen=True)
@@ -82,13 +174,13 @@ def count_docs(docs: Iterable[Doc]) -> Counts:
 def make_corpus_reader(
     path: str | Path | None, max_words: int = 0
 ) -> Callable[[Language], Iterator[Example]]:
-    """The training and evaluation examples of a .spacy file.
+    """The training and evaluation examples of a .spacy file or a folder of them.
 
-    path (str | Path | None): The file; None until a training names it.
+    path (str | Path | None): The file or folder; None until a training names it.
     max_words (int): Cut records into runs of whole sentences of at most so many tokens, so
         that one batch mixes many records; a longer sentence stays whole. 0 keeps records.
     RETURNS (Callable): From a pipeline to its examples; nothing is left out.
-    RAISES: BL501; when read, BL101, BL201, BL202 and BL502 (no path).
+    RAISES: BL501; when read, BL101, BL201, BL202, BL210 and BL502 (no path).
     """
     if max_words < 0:
         raise BertLstmError("BL501", max_words=max_words)

@@ -18,7 +18,6 @@ from tempfile import TemporaryDirectory
 
 import numpy
 from spacy.tokens import Doc, DocBin
-from spacy.vocab import Vocab
 
 from spacy_bertlstm.errors import BertLstmError
 from spacy_bertlstm.files import written_to
@@ -401,7 +400,7 @@ def write_parts(plan: Plan, folder: Path, *, source: Path, survey: Survey) -> No
 
 def _read_again(source: Path, survey: Survey) -> Iterator[Doc]:
     digests = (item.digest for item in survey.items)
-    for doc in read_docs(source, Vocab()):
+    for doc in read_docs(source):
         if _digest(doc) != next(digests, b""):
             raise BertLstmError("BL226", path=source)
         yield doc

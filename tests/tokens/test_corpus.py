@@ -4,9 +4,10 @@ from pathlib import Path
 import pytest
 import spacy
 from spacy.tokens import Doc
+from spacy.training import Corpus
 
 from spacy_bertlstm.errors import BertLstmError
-from spacy_bertlstm.tokens.corpus import cut_doc, make_corpus_reader
+from spacy_bertlstm.tokens.corpus import cut_doc, make_corpus_reader, open_docs, read_docs
 
 NLP = spacy.blank("en")
 
@@ -69,3 +70,56 @@ def test_reader_gives_the_pipelines_own_tokens(
 def test_a_negative_length_is_a_coded_error(tmp_path: Path) -> None:
     with pytest.raises(BertLstmError, match="BL501"):
         make_corpus_reader(tmp_path, max_words=-1)
+
+
+@pytest.fixture
+def shards(tmp_path: Path, write_corpus: Callable[[Path], Path]) -> Path:
+    """A folder of two .spacy files, with others that are none."""
+    folder = tmp_path / "shards"
+    for name in ("0001.spacy", "0000.spacy"):
+        write_corpus(folder / name)
+    (folder / ".hidden.spacy").write_bytes(b"no DocBin")
+    (folder / "README").write_bytes(b"no DocBin")
+    (folder / "inner.spacy").mkdir()
+    return folder
+
+
+def test_a_folder_is_read_file_by_file(shards: Path) -> None:
+    texts = [doc.text for doc in read_docs(shards)]
+    files = [doc.text for name in ("0000", "0001") for doc in read_docs(shards / f"{name}.spacy")]
+    assert texts == files and len(texts) == 6
+    assert [eg.reference.text for eg in make_corpus_reader(shards)(NLP)] == texts
+
+
+def test_spacy_reads_what_we_write_in_shards(shards: Path) -> None:
+    (shards / "inner.spacy").rmdir()
+    assert len(list(Corpus(shards)(NLP))) == 6
+
+
+def test_strings_do_not_pile_up_over_files(shards: Path) -> None:
+    docs = list(read_docs(shards))
+    assert len({id(doc.vocab) for doc in docs}) == 2
+    assert {doc.vocab for doc in read_docs(shards, NLP.vocab)} == {NLP.vocab}
+
+
+def test_a_folder_without_docs_is_a_coded_error(tmp_path: Path) -> None:
+    (tmp_path / ".hidden.spacy").write_bytes(b"")
+    with pytest.raises(BertLstmError, match="BL210") as raised:
+        list(read_docs(tmp_path))
+    assert str(tmp_path) in str(raised.value)
+
+
+def test_a_broken_file_in_a_folder_is_named(shards: Path) -> None:
+    (shards / "0002.spacy").write_bytes(b"no DocBin")
+    with pytest.raises(BertLstmError, match="BL201") as raised:
+        list(read_docs(shards))
+    assert "0002.spacy" in str(raised.value)
+
+
+def test_shards_go_to_a_folder_that_is_new_or_empty(shards: Path) -> None:
+    before = sorted(shards.iterdir())
+    with pytest.raises(BertLstmError, match="BL110"), open_docs(shards, shard_size=2):
+        pass
+    with pytest.raises(BertLstmError, match="BL109"), open_docs(shards):
+        pass
+    assert sorted(shards.iterdir()) == before
