@@ -11,7 +11,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import TypeVar
 
 from spacy_bertlstm.errors import BertLstmError
@@ -24,6 +24,7 @@ from spacy_bertlstm.formats.sources import (
     require_known,
     require_unicode,
     visible_files,
+    write_files,
 )
 from spacy_bertlstm.losses import LossReport
 from spacy_bertlstm.records import (
@@ -759,15 +760,6 @@ def write_brat(
     RETURNS (int): The number of records written.
     RAISES: BL111 (a name that is no file name), BL112 (two records of one name), OSError.
     """
-    written: set[PurePosixPath] = set()
-    for document in documents:
-        require_file_name(document.id)
-        name = PurePosixPath(document.id)
-        if name in written:
-            raise BertLstmError("BL112", record=document.id)
-        written.add(name)
-        for suffix, content in format_record(document, report, schema=schema).items():
-            path = folder / name.parent / f"{name.name}{suffix}"
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(content.encode("utf-8"))
-    return len(written)
+    return write_files(
+        documents, folder, lambda document: format_record(document, report, schema=schema)
+    )

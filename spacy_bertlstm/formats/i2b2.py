@@ -11,7 +11,7 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 from spacy_bertlstm.errors import BertLstmError
 from spacy_bertlstm.formats.sources import (
@@ -23,6 +23,7 @@ from spacy_bertlstm.formats.sources import (
     require_known,
     require_unicode,
     visible_files,
+    write_files,
 )
 from spacy_bertlstm.losses import LossReport
 from spacy_bertlstm.records import Assertion, Concept, Document, Fragments, Relation
@@ -469,15 +470,9 @@ def write_i2b2(
     RETURNS (int): The number of records written.
     RAISES: BL111 (a name that is no file name), BL112 (two records of one name), OSError.
     """
-    written: set[PurePosixPath] = set()
-    for document in documents:
-        require_file_name(document.id)
-        name = PurePosixPath(document.id)
-        if name in written:
-            raise BertLstmError("BL112", record=document.id)
-        written.add(name)
-        for suffix, content in format_record(document, report, widen=widen).items():
-            path = folder / name.parent / FOLDERS[suffix] / f"{name.name}{suffix}"
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(content.encode("utf-8"))
-    return len(written)
+    return write_files(
+        documents,
+        folder,
+        lambda document: format_record(document, report, widen=widen),
+        subfolders=FOLDERS,
+    )

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path, PurePosixPath
+from types import MappingProxyType
 
 from spacy_bertlstm.errors import BertLstmError
 from spacy_bertlstm.losses import shown
+from spacy_bertlstm.records import Document
 
 
 def visible_files(root: Path) -> list[Path]:
@@ -111,3 +113,31 @@ def require_known(kind: str, label: str, known: Iterable[str]) -> None:
     if label in known:
         return
     raise LostError(f"unknown {kind} {shown(label)} (known: {', '.join(known)})")
+
+
+def write_files(
+    documents: Iterable[Document],
+    folder: Path,
+    format_record: Callable[[Document], Mapping[str, str]],
+    *,
+    subfolders: Mapping[str, str] = MappingProxyType({}),
+) -> int:
+    """Write the files of records below an existing folder, named for the records.
+
+    format_record (Callable): From a record to the contents of its files, by suffix.
+    subfolders (Mapping[str, str]): Where files of a suffix stand, if not beside the others.
+    RETURNS (int): The number of records written.
+    RAISES: BL111 (a name that is no file name), BL112 (two records of one name), OSError.
+    """
+    written: set[PurePosixPath] = set()
+    for document in documents:
+        require_file_name(document.id)
+        name = PurePosixPath(document.id)
+        if name in written:
+            raise BertLstmError("BL112", record=document.id)
+        written.add(name)
+        for suffix, content in format_record(document).items():
+            path = folder / name.parent / subfolders.get(suffix, "") / f"{name.name}{suffix}"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(content.encode("utf-8"))
+    return len(written)
