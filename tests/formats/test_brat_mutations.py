@@ -10,6 +10,21 @@ from pathlib import Path
 
 import pytest
 import spacy
+from damage import (
+    delete_line,
+    duplicate_line,
+    empty,
+    flip_byte,
+    join_lines,
+    shuffle_lines,
+    to_cr,
+    to_crlf,
+    to_latin1,
+    to_utf16,
+    truncate_file,
+    truncate_line,
+    widen_spaces,
+)
 from spacy.cli._util import app as spacy_app
 from spacy.tokens import Doc
 from typer.testing import CliRunner
@@ -131,51 +146,9 @@ def _reference(rng: random.Random) -> bytes:
     return f"{rng.choice('TTEERRAMN#X')}{rng.randrange(7)}".encode()
 
 
-def flip_byte(rng: random.Random, data: bytes) -> bytes:
-    if not data:
-        return data
-    place = rng.randrange(len(data))
-    return data[:place] + bytes([data[place] ^ 1 << rng.randrange(8)]) + data[place + 1 :]
-
-
 def binary(rng: random.Random, data: bytes) -> bytes:
     place = rng.randrange(len(data) + 1)
     return data[:place] + rng.randbytes(rng.randrange(1, 40)) + data[place:]
-
-
-def delete_line(rng: random.Random, data: bytes) -> bytes:
-    lines = data.split(b"\n")
-    del lines[rng.randrange(len(lines))]
-    return b"\n".join(lines)
-
-
-def duplicate_line(rng: random.Random, data: bytes) -> bytes:
-    lines = data.split(b"\n")
-    lines.insert(rng.randrange(len(lines) + 1), rng.choice(lines))
-    return b"\n".join(lines)
-
-
-def truncate_line(rng: random.Random, data: bytes) -> bytes:
-    lines = data.split(b"\n")
-    index = rng.randrange(len(lines))
-    lines[index] = lines[index][: rng.randrange(len(lines[index]) + 1)]
-    return b"\n".join(lines)
-
-
-def truncate_file(rng: random.Random, data: bytes) -> bytes:
-    return data[: rng.randrange(len(data) + 1)]
-
-
-def shuffle_lines(rng: random.Random, data: bytes) -> bytes:
-    lines = data.split(b"\n")
-    rng.shuffle(lines)
-    return b"\n".join(lines)
-
-
-def join_lines(rng: random.Random, data: bytes) -> bytes:
-    places = [place.start() for place in re.finditer(b"\n", data)]
-    place = rng.choice(places) if places else len(data)
-    return data[:place] + data[place + 1 :]
 
 
 def insert_mark(rng: random.Random, data: bytes) -> bytes:
@@ -194,32 +167,8 @@ def swap_tabs(rng: random.Random, data: bytes) -> bytes:
     return data.replace(*rng.choice([(b"\t", b" "), (b" ", b"\t"), (b"\t", b"\t\t"), (b"\t", b"")]))
 
 
-def to_crlf(rng: random.Random, data: bytes) -> bytes:
-    return data.replace(b"\n", b"\r\n")
-
-
-def to_cr(rng: random.Random, data: bytes) -> bytes:
-    return data.replace(b"\n", b"\r")
-
-
-def to_latin1(rng: random.Random, data: bytes) -> bytes:
-    return data.decode("utf-8", "replace").encode("latin-1", "replace")
-
-
-def to_utf16(rng: random.Random, data: bytes) -> bytes:
-    return data.decode("utf-8", "replace").encode("utf-16")
-
-
 def add_mark(rng: random.Random, data: bytes) -> bytes:
     return b"\xef\xbb\xbf" + data
-
-
-def widen_spaces(rng: random.Random, data: bytes) -> bytes:
-    return data.replace(b" ", b"  ")
-
-
-def empty(rng: random.Random, data: bytes) -> bytes:
-    return b""
 
 
 def swap_files(rng: random.Random, files: Files) -> None:

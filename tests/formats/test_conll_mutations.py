@@ -9,6 +9,20 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from damage import (
+    delete_line,
+    duplicate_line,
+    edit_lines,
+    flip_byte,
+    join_lines,
+    shuffle_lines,
+    to_cr,
+    to_crlf,
+    to_latin1,
+    to_utf16,
+    truncate_file,
+    truncate_line,
+)
 from spacy.cli._util import app as spacy_app
 from typer.testing import CliRunner
 
@@ -44,70 +58,22 @@ _MARKS = [
 _TAGS = ["O", "B-problem", "I-problem", "L-problem", "U-x", "E-x", "S-y", "I-y", "B", "I", "X-y"]
 
 
-def flip_byte(rng: random.Random, data: bytes) -> bytes:
-    if not data:
-        return data
-    place = rng.randrange(len(data))
-    return data[:place] + bytes([data[place] ^ 1 << rng.randrange(8)]) + data[place + 1 :]
-
-
-def _edit_lines(change: Callable[[random.Random, list[bytes], int], None]):
-    """A mutation of a file's lines, given the place of one of them."""
-
-    def mutate(rng: random.Random, data: bytes) -> bytes:
-        lines = data.split(b"\n")
-        change(rng, lines, rng.randrange(len(lines)))
-        return b"\n".join(lines)
-
-    mutate.__name__ = change.__name__
-    return mutate
-
-
-@_edit_lines
-def delete_line(rng: random.Random, lines: list[bytes], place: int) -> None:
-    del lines[place]
-
-
-@_edit_lines
-def duplicate_line(rng: random.Random, lines: list[bytes], place: int) -> None:
-    lines.insert(rng.randrange(len(lines) + 1), lines[place])
-
-
-@_edit_lines
-def truncate_line(rng: random.Random, lines: list[bytes], place: int) -> None:
-    lines[place] = lines[place][: rng.randrange(len(lines[place]) + 1)]
-
-
-@_edit_lines
-def join_lines(rng: random.Random, lines: list[bytes], place: int) -> None:
-    lines[place : place + 2] = [b"".join(lines[place : place + 2])]
-
-
-@_edit_lines
-def shuffle_lines(rng: random.Random, lines: list[bytes], place: int) -> None:
-    rng.shuffle(lines)
-
-
-@_edit_lines
+@edit_lines
 def swap_columns(rng: random.Random, lines: list[bytes], place: int) -> None:
     columns = re.split(rb"([\t ])", lines[place])
     columns[::2] = columns[::-2]
     lines[place] = b"".join(columns)
 
 
-@_edit_lines
+@edit_lines
 def drop_tag(rng: random.Random, lines: list[bytes], place: int) -> None:
     lines[place] = re.sub(rb"[\t ][^\t ]*$", b"", lines[place])
 
 
-@_edit_lines
+@edit_lines
 def change_tag(rng: random.Random, lines: list[bytes], place: int) -> None:
     tag = rng.choice(_TAGS).encode()
     lines[place] = re.sub(rb"(?<=[\t ])[^\t \r]+(?=\r?$)", tag, lines[place])
-
-
-def truncate_file(rng: random.Random, data: bytes) -> bytes:
-    return data[: rng.randrange(len(data) + 1)]
 
 
 def insert_mark(rng: random.Random, data: bytes) -> bytes:
@@ -121,22 +87,6 @@ def tabs_for_spaces(rng: random.Random, data: bytes) -> bytes:
 
 def spaces_for_tabs(rng: random.Random, data: bytes) -> bytes:
     return data.replace(b"\t", b" ")
-
-
-def to_crlf(rng: random.Random, data: bytes) -> bytes:
-    return data.replace(b"\n", b"\r\n")
-
-
-def to_cr(rng: random.Random, data: bytes) -> bytes:
-    return data.replace(b"\n", b"\r")
-
-
-def to_latin1(rng: random.Random, data: bytes) -> bytes:
-    return data.decode("utf-8", "replace").encode("latin-1", "replace")
-
-
-def to_utf16(rng: random.Random, data: bytes) -> bytes:
-    return data.decode("utf-8", "replace").encode("utf-16")
 
 
 def binary(rng: random.Random, data: bytes) -> bytes:

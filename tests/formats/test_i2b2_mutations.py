@@ -11,6 +11,21 @@ from pathlib import Path
 
 import pytest
 import spacy
+from damage import (
+    delete_line,
+    duplicate_line,
+    empty,
+    flip_byte,
+    join_lines,
+    shuffle_lines,
+    to_cr,
+    to_crlf,
+    to_latin1,
+    to_utf16,
+    truncate_file,
+    truncate_line,
+    widen_spaces,
+)
 
 from spacy_bertlstm.errors import BertLstmError
 from spacy_bertlstm.formats.i2b2 import (
@@ -121,50 +136,6 @@ def _edit(change: Callable[[random.Random, bytes], bytes], suffixes: str = "txt 
     return mutate
 
 
-def flip_byte(rng: random.Random, data: bytes) -> bytes:
-    if not data:
-        return data
-    place = rng.randrange(len(data))
-    return data[:place] + bytes([data[place] ^ 1 << rng.randrange(8)]) + data[place + 1 :]
-
-
-def _line(rng: random.Random, data: bytes) -> tuple[list[bytes], int]:
-    lines = data.split(b"\n")
-    return lines, rng.randrange(len(lines))
-
-
-def delete_line(rng: random.Random, data: bytes) -> bytes:
-    lines, index = _line(rng, data)
-    return b"\n".join(lines[:index] + lines[index + 1 :])
-
-
-def duplicate_line(rng: random.Random, data: bytes) -> bytes:
-    lines, index = _line(rng, data)
-    lines.insert(rng.randrange(len(lines) + 1), lines[index])
-    return b"\n".join(lines)
-
-
-def truncate_line(rng: random.Random, data: bytes) -> bytes:
-    lines, index = _line(rng, data)
-    lines[index] = lines[index][: rng.randrange(len(lines[index]) + 1)]
-    return b"\n".join(lines)
-
-
-def truncate_file(rng: random.Random, data: bytes) -> bytes:
-    return data[: rng.randrange(len(data) + 1)]
-
-
-def shuffle_lines(rng: random.Random, data: bytes) -> bytes:
-    lines = data.split(b"\n")
-    rng.shuffle(lines)
-    return b"\n".join(lines)
-
-
-def join_lines(rng: random.Random, data: bytes) -> bytes:
-    lines, index = _line(rng, data)
-    return b"\n".join(lines[:index] + [b"".join(lines[index : index + 2])] + lines[index + 2 :])
-
-
 def random_position(rng: random.Random, data: bytes) -> bytes:
     places = list(re.finditer(rb"\d+:\d+", data))
     if not places:
@@ -208,36 +179,12 @@ def change_quoted_case(rng: random.Random, data: bytes) -> bytes:
     return re.sub(rb'c="([^"]*)"', lambda match: b'c="' + match[1].upper() + b'"', data)
 
 
-def to_crlf(rng: random.Random, data: bytes) -> bytes:
-    return data.replace(b"\n", b"\r\n")
-
-
-def to_cr(rng: random.Random, data: bytes) -> bytes:
-    return data.replace(b"\n", b"\r")
-
-
-def to_latin1(rng: random.Random, data: bytes) -> bytes:
-    return data.decode("utf-8", "replace").encode("latin-1", "replace")
-
-
-def to_utf16(rng: random.Random, data: bytes) -> bytes:
-    return data.decode("utf-8", "replace").encode("utf-16")
-
-
 def add_bom(rng: random.Random, data: bytes) -> bytes:
     return b"\xef\xbb\xbf" + data
 
 
-def widen_spaces(rng: random.Random, data: bytes) -> bytes:
-    return data.replace(b" ", b"  ")
-
-
 def indent_lines(rng: random.Random, data: bytes) -> bytes:
     return data.replace(b"\n", b"\n ")
-
-
-def empty(rng: random.Random, data: bytes) -> bytes:
-    return b""
 
 
 def swap_files(rng: random.Random, files: Files) -> None:

@@ -9,6 +9,20 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from damage import (
+    delete_line,
+    duplicate_line,
+    edit_lines,
+    flip_byte,
+    join_lines,
+    shuffle_lines,
+    to_cr,
+    to_crlf,
+    to_latin1,
+    to_utf16,
+    truncate_file,
+    truncate_line,
+)
 from spacy.cli._util import app as spacy_app
 from typer.testing import CliRunner
 
@@ -54,79 +68,31 @@ _MARKS = [
 ]  # fmt: skip
 
 
-def flip_byte(rng: random.Random, data: bytes) -> bytes:
-    if not data:
-        return data
-    place = rng.randrange(len(data))
-    return data[:place] + bytes([data[place] ^ 1 << rng.randrange(8)]) + data[place + 1 :]
-
-
-def _edit_lines(change: Callable[[random.Random, list[bytes], int], None]):
-    """A mutation of a file's lines, given the place of one of them."""
-
-    def mutate(rng: random.Random, data: bytes) -> bytes:
-        lines = data.split(b"\n")
-        change(rng, lines, rng.randrange(len(lines)))
-        return b"\n".join(lines)
-
-    mutate.__name__ = change.__name__
-    return mutate
-
-
-@_edit_lines
-def delete_line(rng: random.Random, lines: list[bytes], place: int) -> None:
-    del lines[place]
-
-
-@_edit_lines
-def duplicate_line(rng: random.Random, lines: list[bytes], place: int) -> None:
-    lines.insert(rng.randrange(len(lines) + 1), lines[place])
-
-
-@_edit_lines
-def truncate_line(rng: random.Random, lines: list[bytes], place: int) -> None:
-    lines[place] = lines[place][: rng.randrange(len(lines[place]) + 1)]
-
-
-@_edit_lines
-def join_lines(rng: random.Random, lines: list[bytes], place: int) -> None:
-    lines[place : place + 2] = [b"".join(lines[place : place + 2])]
-
-
-@_edit_lines
-def shuffle_lines(rng: random.Random, lines: list[bytes], place: int) -> None:
-    rng.shuffle(lines)
-
-
-@_edit_lines
+@edit_lines
 def swap_columns(rng: random.Random, lines: list[bytes], place: int) -> None:
     columns = lines[place].split(b"\t")
     rng.shuffle(columns)
     lines[place] = b"\t".join(columns)
 
 
-@_edit_lines
+@edit_lines
 def drop_column(rng: random.Random, lines: list[bytes], place: int) -> None:
     columns = lines[place].split(b"\t")
     del columns[rng.randrange(len(columns))]
     lines[place] = b"\t".join(columns)
 
 
-@_edit_lines
+@edit_lines
 def wrong_id(rng: random.Random, lines: list[bytes], place: int) -> None:
     lines[place] = re.sub(rb"^\w+(?=[\t|])", rng.choice([b"12", b"", b"PMC7"]), lines[place])
 
 
-@_edit_lines
+@edit_lines
 def random_offset(rng: random.Random, lines: list[bytes], place: int) -> None:
     columns = lines[place].split(b"\t")
     number = rng.choice([rng.randrange(90), -3, 10**8, 10**9, 10**30])
     columns[rng.randrange(len(columns))] = str(number).encode()
     lines[place] = b"\t".join(columns)
-
-
-def truncate_file(rng: random.Random, data: bytes) -> bytes:
-    return data[: rng.randrange(len(data) + 1)]
 
 
 def insert_mark(rng: random.Random, data: bytes) -> bytes:
@@ -136,22 +102,6 @@ def insert_mark(rng: random.Random, data: bytes) -> bytes:
 
 def spaces_for_tabs(rng: random.Random, data: bytes) -> bytes:
     return data.replace(b"\t", b" ")
-
-
-def to_crlf(rng: random.Random, data: bytes) -> bytes:
-    return data.replace(b"\n", b"\r\n")
-
-
-def to_cr(rng: random.Random, data: bytes) -> bytes:
-    return data.replace(b"\n", b"\r")
-
-
-def to_latin1(rng: random.Random, data: bytes) -> bytes:
-    return data.decode("utf-8", "replace").encode("latin-1", "replace")
-
-
-def to_utf16(rng: random.Random, data: bytes) -> bytes:
-    return data.decode("utf-8", "replace").encode("utf-16")
 
 
 def binary(rng: random.Random, data: bytes) -> bytes:
