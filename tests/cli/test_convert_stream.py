@@ -188,6 +188,8 @@ def test_ctrl_c_ends_the_workers_and_leaves_nothing(tmp_path: Path) -> None:
         "from spacy.cli._util import app\n"
         "import spacy_bertlstm.cli\n"
         "from spacy_bertlstm.tokens.corpus import DocsWriter\n"
+        # A shell starts what is in the background with the signal ignored.
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
         "add = DocsWriter.add\n"
         "def interrupt(writer, docs):\n"
         "    add(writer, docs)\n"
