@@ -15,8 +15,9 @@ No figure changes where the annotators change places, or the annotations their o
   gave it; that it is not given is a category too. An event's attribute is its trigger's.
 - A relation is looked at where both marked all it ties: concepts exactly, or vocabulary ids
   anywhere in the record. Kappa is over all ordered pairs of such concepts whose types a relation
-  of that label ties, and over unordered pairs of ids. An event's argument is a relation from its
-  trigger, named for the role. Attributes of relations are not looked at.
+  of that label ties; of ids, and of what is said to be equivalent, over unordered ones. An
+  event's argument is a relation from its trigger, named for the role. Attributes of relations
+  are not looked at.
 """
 
 from __future__ import annotations
@@ -37,10 +38,11 @@ Mark = tuple[str, Fragments]  # the type and the fragments of a concept
 End = tuple[str, Fragments | str]  # what a relation ties: a mark, or ("", vocabulary id)
 Category = frozenset[str]
 Pairs = Counter[tuple[Category, Category]]  # how often A has the one and B the other
+Ends = tuple[bool, tuple[End, ...]]  # whether they have an order, and what is tied
+Types = tuple[bool, tuple[str, ...]]  # the same with types only
 
 _NO: Category = frozenset()
 _NEITHER = (_NO, _NO)
-_IDS = ("", "")
 _TOKEN = re.compile(r"\S+")
 
 
@@ -77,8 +79,8 @@ class Comparison:
     common (Counter[str]): Concepts that both marked, by type; under "" vocabulary ids.
     attributes (dict[tuple[str, str], Pairs]): Values, by the attribute's name and the concept's
         type; without those that neither gave.
-    relations (dict[tuple[str, ...], Pairs]): Labels, by the types of what is tied; without what
-        neither tied.
+    relations (dict[Types, Pairs]): Labels, by the types of what is tied; without what neither
+        tied.
     out_of_reach (tuple[int, int]): Relations of A, and of B, that tie what the other lacks.
     disagreements (list[Disagreement]): Of concepts in the order of the text, then others.
     """
@@ -88,7 +90,7 @@ class Comparison:
     tokens: Pairs = field(default_factory=Counter)
     common: Counter[str] = field(default_factory=Counter)
     attributes: dict[tuple[str, str], Pairs] = field(default_factory=dict)
-    relations: dict[tuple[str, ...], Pairs] = field(default_factory=dict)
+    relations: dict[Types, Pairs] = field(default_factory=dict)
     out_of_reach: tuple[int, int] = (0, 0)
     disagreements: list[Disagreement] = field(default_factory=list)
 
@@ -143,24 +145,26 @@ class _Marks:
                 values[assertion.name, mark] |= {assertion.value or "yes"}
         return values
 
-    def relations(self, common: Collection[End]) -> tuple[dict[tuple[End, ...], Category], int]:
+    def relations(self, common: Collection[End]) -> tuple[dict[Ends, Category], int]:
         """The labels of all that is tied within `common`, and how many relations reach out."""
         arguments = [
             Relation(role, (event.id, target))
             for event in self.record.events
             for role, target in event.arguments
         ]
-        labels: dict[tuple[End, ...], Category] = defaultdict(frozenset)
+        labels: dict[Ends, Category] = defaultdict(frozenset)
         beyond = 0
         for relation in (*self.record.relations, *arguments):
             ends: list[End | None]
             if relation.level == "concept":
-                ends = [("", kb_id) for kb_id in sorted(relation.arguments)]
+                ends = [("", kb_id) for kb_id in relation.arguments]
             else:
                 ends = [self.by_id.get(argument) for argument in relation.arguments]
-            within = tuple(end for end in ends if end is not None and end in common)
+            within = [end for end in ends if end is not None and end in common]
+            ordered = relation.level == "mention"
             if len(within) == len(ends):
-                labels[within] |= {relation.label}
+                key = tuple(within if ordered else sorted(within))
+                labels[ordered, key] |= {relation.label}
             else:
                 beyond += 1
         return labels, beyond
@@ -302,9 +306,10 @@ def _compare_relations(a: _Marks, b: _Marks, common: set[End], found: Comparison
     labels_a, beyond_a = a.relations(common)
     labels_b, beyond_b = b.relations(common)
     found.out_of_reach = (beyond_a, beyond_b)
-    for ends in sorted({*labels_a, *labels_b}):
-        types = tuple(label for label, _ in ends)
-        pair = (labels_a.get(ends, _NO), labels_b.get(ends, _NO))
+    for key in sorted({*labels_a, *labels_b}):
+        ordered, ends = key
+        types = ordered, tuple(label for label, _ in ends)
+        pair = (labels_a.get(key, _NO), labels_b.get(key, _NO))
         found.relations.setdefault(types, Counter())[pair] += 1
         if pair[0] != pair[1]:
             places = tuple(place for _, place in ends)
@@ -514,7 +519,7 @@ def _sum_attributes(comparisons: Sequence[Comparison], estimate: _Estimator) -> 
 
 
 def _sum_relations(comparisons: Sequence[Comparison], estimate: _Estimator) -> dict[str, Row]:
-    tied: dict[str, set[tuple[str, ...]]] = defaultdict(set)  # types by label, all under ""
+    tied: dict[str, set[Types]] = defaultdict(set)  # types by label, all under ""
     for found in comparisons:
         for types, pairs in found.relations.items():
             tied[""].add(types)
@@ -530,7 +535,7 @@ def _sum_relations(comparisons: Sequence[Comparison], estimate: _Estimator) -> d
             for types in sorted(tied[label]):
                 pairs = found.relations.get(types, Counter())
                 ties.update(pairs)
-                if len(types) == 2:
+                if len(types[1]) == 2:
                     tally.update(pairs)
                     # A relation from a concept to itself is no candidate.
                     tally[_NEITHER] += max(0, _count_candidates(found, types) - pairs.total())
@@ -545,12 +550,13 @@ def _sum_relations(comparisons: Sequence[Comparison], estimate: _Estimator) -> d
     return rows
 
 
-def _count_candidates(found: Comparison, types: tuple[str, ...]) -> int:
+def _count_candidates(found: Comparison, types: Types) -> int:
     """How many pairs of what both marked could be tied."""
-    head, tail = (found.common[label] for label in types)
-    if types == _IDS:
-        return head * (head - 1) // 2
-    return head * (tail - 1 if types[0] == types[1] else tail)
+    ordered, (first, second) = types
+    if first != second:
+        return found.common[first] * found.common[second]
+    pairs = found.common[first] * (found.common[first] - 1)
+    return pairs if ordered else pairs // 2
 
 
 def _count_labels(pairs: Pairs, label: str) -> tuple[int, int, int]:

@@ -41,6 +41,9 @@ def bootstrap_intervals(
 ) -> dict[str, Interval]:
     """Percentile intervals of micro-averaged precision, recall and F1 over documents.
 
+    Samples in which a figure is undefined, as without any document that has the label, count
+    for nothing.
+
     counts (Sequence[Sequence[int]]): True positives, false positives and false negatives of
         each document, shape (n_documents, 3).
     samples (int): How often as many documents are drawn, with replacement.
@@ -54,11 +57,15 @@ def bootstrap_intervals(
     draws = rng.multinomial(len(table), [1 / len(table)] * len(table), size=samples)
     estimates = _prf(table.sum(axis=0)[None])[0]
     tail = (1 - level) / 2
-    low, high = numpy.quantile(_prf(draws @ table), [tail, 1 - tail], axis=0)
-    return {
-        key: Interval(float(estimates[i]), float(low[i]), float(high[i]))
-        for i, key in enumerate("prf")
-    }
+    drawn = draws @ table
+    intervals = {}
+    for i, (key, values, defined) in enumerate(
+        zip("prf", _prf(drawn).T, (_wholes(drawn) > 0).T, strict=True)
+    ):
+        # Where the estimate is undefined, so is every sample.
+        low, high = numpy.quantile(values[defined] if defined.any() else values, [tail, 1 - tail])
+        intervals[key] = Interval(float(estimates[i]), float(low), float(high))
+    return intervals
 
 
 def randomization_test(
@@ -94,19 +101,15 @@ def _as_table(counts: Sequence[Sequence[int]]) -> Ints2d:
 
 def _prf(counts: Ints2d | Floats2d) -> Floats2d:
     """Precision, recall and F1 of each row of counts; 0 where there is nothing to count."""
+    tp = counts[:, 0]
+    parts: Floats2d = numpy.stack([tp, tp, 2 * tp], axis=1) / numpy.maximum(_wholes(counts), 1)
+    return parts
+
+
+def _wholes(counts: Ints2d | Floats2d) -> Ints2d | Floats2d:
+    """What precision, recall and F1 are shares of; they are undefined where it is 0."""
     tp, fp, fn = counts.T
-    return numpy.stack(
-        [
-            _divide(tp, tp + fp),
-            _divide(tp, tp + fn),
-            _divide(2 * tp, 2 * tp + fp + fn),
-        ],
-        axis=1,
-    )
-
-
-def _divide(part: numpy.ndarray, whole: numpy.ndarray) -> numpy.ndarray:
-    return part / numpy.maximum(whole, 1)
+    return numpy.stack([tp + fp, tp + fn, 2 * tp + fp + fn], axis=1)
 
 
 def _f1_difference(a: Ints2d | Floats2d, b: Ints2d | Floats2d) -> numpy.ndarray:

@@ -135,7 +135,8 @@ def _meet(first: Extent, second: Extent) -> bool:
         (start, end), (begin, stop) = first[i], second[j]
         if start < stop and begin < end:
             return True
-        if end <= stop:
+        # Later pieces begin no earlier; the ends alone would not do, as pieces may be empty.
+        if end <= begin:
             i += 1
         else:
             j += 1

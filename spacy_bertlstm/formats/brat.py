@@ -26,7 +26,7 @@ from spacy_bertlstm.formats.sources import (
     visible_files,
     write_files,
 )
-from spacy_bertlstm.losses import LossReport
+from spacy_bertlstm.losses import LossReport, shown
 from spacy_bertlstm.records import (
     Assertion,
     Concept,
@@ -319,7 +319,8 @@ class _RecordReader:
         types = tuple(map(_label, joined))
         legal = self.schema.relations[item.label]
         if types != legal:
-            reason = f"{item.label} takes {' and '.join(legal)}, not {' and '.join(types)}; kept"
+            have = " and ".join(map(shown, types))
+            reason = f"{item.label} takes {' and '.join(legal)}, not {have}; kept"
             self._note(index, reason)
 
     def _note(self, index: int, reason: str) -> None:

@@ -271,12 +271,18 @@ class _DocumentWriter:
             "assertion": (document.assertions, "an attribute, for which CoNLL has no column"),
             "relation": (document.relations, "a relation, for which CoNLL has no line"),
             "event": (document.events, "an event, for which CoNLL has no line"),
+            "normalization": (
+                document.normalizations,
+                "an identifier, for which CoNLL has no column",
+            ),
+            "note": (document.notes, "a comment, for which CoNLL has no line"),
         }
         for kind, (items, reason) in others.items():
             for _ in items:
                 with accounted(report, kind, self.place):
                     raise LostError(reason)
-        if any(concept.kb_ids for concept in document.concepts):
+        told = {(tie.target, tie.kb_id) for tie in document.normalizations}
+        if any((c.id, kb_id) not in told for c in document.concepts for kb_id in c.kb_ids):
             report.lose(self.place, 0, "its concept ids, for which CoNLL has no column")
 
     def _trimmed(self, concept: Concept) -> tuple[int, int]:

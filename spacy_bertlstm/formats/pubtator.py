@@ -341,9 +341,11 @@ class _DocumentWriter:
             else:
                 foreign.append(assertion)
         self.lines = list(self._passages())
+        columns: set[tuple[str, str]] = set()  # mentions that are written, and their ids
         for concept in document.concepts:
             with self._accounted("concept"):
                 self.lines.append(self._mention(concept))
+                columns.update((concept.id, kb_id) for kb_id in concept.kb_ids)
         for relation in document.relations:
             with self._accounted("relation"):
                 self.lines.append(self._relation(relation))
@@ -353,6 +355,15 @@ class _DocumentWriter:
         for _ in document.events:
             with self._accounted("event"):
                 raise LostError("an event, for which PubTator has no line")
+        for tie in document.normalizations:
+            with self._accounted("normalization"):
+                if (tie.target, tie.kb_id) not in columns:
+                    raise LostError("an identifier of what is no mention written here")
+                if tie.text:
+                    self._note("the name of an identifier has no column; the identifier is kept")
+        for _ in document.notes:
+            with self._accounted("note"):
+                raise LostError("a comment, for which PubTator has no line")
 
     def _accounted(self, kind: str) -> AbstractContextManager[None]:
         return accounted(self.report, kind, f"record {self.document.id}")

@@ -322,6 +322,16 @@ def test_relations_of_ids_have_no_order() -> None:
     assert found.disagreements[0].places_a == ("C1", "D2")
 
 
+def test_what_is_equivalent_has_no_order() -> None:
+    a = note(PAIN, FEVER, ASPIRIN, Relation("Equiv", ("T1", "T2"), level="equivalence"))
+    b = note(PAIN, FEVER, ASPIRIN, Relation("Equiv", ("T2", "T1"), level="equivalence"))
+    found = agree((a, b))
+    assert found.disagreements == []
+    # Of two problems there is one pair, which leaves kappa nothing to compare.
+    assert found.relations["Equiv"].counts == {"a": 1, "b": 1, "both": 1, "pairs": 1}
+    assert found.relations["Equiv"].figures == {"f": Figure(1.0), "kappa": Figure(None)}
+
+
 def test_arguments_of_events_are_relations() -> None:
     event = Event("E1", "problem", "T1", (("Cause", "T3"),))
     found = agree(

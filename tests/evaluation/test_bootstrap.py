@@ -44,6 +44,18 @@ def test_the_interval_is_that_of_all_possible_samples(rng: numpy.random.Generato
     assert interval.high == pytest.approx(high, abs=0.01)
 
 
+def test_samples_without_the_label_count_for_nothing() -> None:
+    """One of three documents has the label; three of ten samples are without it."""
+    found = bootstrap_intervals([(1, 0, 0), (0, 0, 0), (0, 0, 0)])
+    assert {key: (interval.low, interval.high) for key, interval in found.items()} == {
+        "p": (1, 1),
+        "r": (1, 1),
+        "f": (1, 1),
+    }
+    found = bootstrap_intervals([(1, 0, 0), (0, 0, 1)])
+    assert (found["p"].low, found["r"].low, found["f"].low) == (1, 0, 0)
+
+
 def test_no_annotation_at_all_is_no_error() -> None:
     interval = bootstrap_intervals([(0, 0, 0), (0, 0, 0)])["f"]
     assert (interval.low, interval.estimate, interval.high) == (0, 0, 0)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from spacy_bertlstm.evaluation.matching import (
@@ -51,6 +51,7 @@ def most(reference: Sequence[Annotation], system: Sequence[Annotation]) -> int:
 
 
 @given(spans, spans)
+@example(span((0, 1), (0, 2)), span((1, 1)))
 def test_overlap_by_definition(first: Annotation, second: Annotation) -> None:
     assert overlap(first, second) == meets(first, second) == overlap(second, first)
 

@@ -518,7 +518,7 @@ def test_n2c2_knows_its_types_and_what_relations_join(tmp_path: Path) -> None:
     ]  # fmt: skip
     assert "unknown type 'Symptom' (known: Drug, Strength" in report.findings[0].reason
     assert "unknown type 'Drug-Reason' (known: Strength-Drug" in report.findings[1].reason
-    assert report.findings[2].reason == "ADE-Drug takes ADE and Drug, not Reason and Drug; kept"
+    assert report.findings[2].reason == "ADE-Drug takes ADE and Drug, not 'Reason' and 'Drug'; kept"
     assert [relation.id for relation in record.relations] == ["R1", "R3", ""]
 
     (full,) = read_records(files, LossReport())

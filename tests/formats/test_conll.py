@@ -12,7 +12,15 @@ from spacy_bertlstm.errors import BertLstmError
 from spacy_bertlstm.formats.conll import find_conll, read_conll, write_conll
 from spacy_bertlstm.formats.i2b2 import read_i2b2
 from spacy_bertlstm.losses import LossReport
-from spacy_bertlstm.records import Assertion, Concept, Document, Event, Relation
+from spacy_bertlstm.records import (
+    Assertion,
+    Concept,
+    Document,
+    Event,
+    Normalization,
+    Note,
+    Relation,
+)
 from spacy_bertlstm.tags import encode_scheme
 from spacy_bertlstm.text.tokenizer import make_clinical_tokenizer
 from spacy_bertlstm.tokens.build import build_doc
@@ -327,6 +335,24 @@ def test_what_conll_cannot_express_is_lost_with_a_reason(tmp_path: Path) -> None
     ]
     assert report.kept == {"concept": 2}
     assert report.read == {"concept": 8, "assertion": 1, "relation": 1, "event": 1}
+
+
+def test_identifiers_and_comments_of_other_formats_are_lost_with_a_reason(tmp_path: Path) -> None:
+    document = Document(
+        "1",
+        "No rash",
+        concepts=(Concept("T1", "problem", ((3, 7),), kb_ids=("U:1",)),),
+        normalizations=(Normalization("T1", "U:1", "Exanthema"), Normalization("T1", "U:1")),
+        notes=(Note("see me", "T1"),),
+    )
+    _, report = written([document], tmp_path / "out")
+    assert report.read == {"concept": 1, "normalization": 2, "note": 1}
+    assert report.kept == {"concept": 1}
+    assert [finding.reason for finding in report.lost] == [
+        "an identifier, for which CoNLL has no column",
+        "an identifier, for which CoNLL has no column",
+        "a comment, for which CoNLL has no line",
+    ]
 
 
 def test_of_overlapping_entities_the_longest_is_written(tmp_path: Path) -> None:

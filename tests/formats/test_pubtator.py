@@ -16,7 +16,15 @@ from spacy_bertlstm.formats.pubtator import (
     write_pubtator,
 )
 from spacy_bertlstm.losses import LossReport
-from spacy_bertlstm.records import Assertion, Concept, Document, Event, Relation
+from spacy_bertlstm.records import (
+    Assertion,
+    Concept,
+    Document,
+    Event,
+    Normalization,
+    Note,
+    Relation,
+)
 from spacy_bertlstm.text.tokenizer import make_clinical_tokenizer
 from spacy_bertlstm.tokens.build import build_doc, read_doc, shows_record
 
@@ -458,6 +466,35 @@ def test_what_pubtator_cannot_express_is_lost_with_a_reason(tmp_path: Path) -> N
     ]
     assert report.kept == {"concept": 1}
     assert report.read == {"concept": 5, "relation": 5, "assertion": 2, "event": 1}
+
+
+def test_identifiers_and_comments_of_other_formats_are_accounted_for(tmp_path: Path) -> None:
+    document = Document(
+        "1",
+        "No rash or ulcers",
+        concepts=(
+            Concept("T1", "problem", ((3, 7),), kb_ids=("U:1", "U:2")),
+            Concept("T2", "problem", ((3, 7), (11, 17)), kb_ids=("U:3",)),
+        ),
+        events=(Event("E1", "Dose", "T1"),),
+        normalizations=(
+            Normalization("T1", "U:1", "Exanthema"),
+            Normalization("T1", "U:2"),
+            Normalization("T2", "U:3"),
+            Normalization("E1", "U:4"),
+        ),
+        notes=(Note("see me", "T1"), Note("a whole record")),
+    )
+    files, report = written([document], tmp_path / "out")
+    assert "1\t3\t7\trash\tproblem\tU:1|U:2\n" in files["documents.pubtator"]
+    assert report.read == {"concept": 2, "event": 1, "normalization": 4, "note": 2}
+    assert report.kept == {"concept": 1, "normalization": 2}
+    lost = [finding.reason for finding in report.lost]
+    assert lost.count("an identifier of what is no mention written here") == 2
+    assert lost.count("a comment, for which PubTator has no line") == 2
+    assert [finding.reason for finding in report.findings if not finding.lost] == [
+        "the name of an identifier has no column; the identifier is kept"
+    ]
 
 
 def test_ids_that_no_longer_fit_or_hold_a_separator(tmp_path: Path) -> None:
