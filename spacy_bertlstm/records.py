@@ -82,6 +82,18 @@ class Relation:
     id: str = ""
     source: str = ""
 
+    @property
+    def ends(self) -> tuple[str, ...]:
+        """The arguments in the order of their roles where these are numbered, as Arg1 and Arg2.
+
+        Where they are not, in the source's order.
+        """
+        if sorted(self.roles) != [f"Arg{number + 1}" for number in range(len(self.arguments))]:
+            return self.arguments
+        return tuple(
+            argument for _, argument in sorted(zip(self.roles, self.arguments, strict=True))
+        )
+
 
 @dataclass(frozen=True)
 class Event:

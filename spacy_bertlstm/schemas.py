@@ -51,7 +51,7 @@ class Schema:
                 yield assertion.source, f"{self.name} has no assertions of {label}"
         for relation in document.relations:
             wanted = self.relations.get(relation.label)
-            found = tuple(labels.get(argument, "") for argument in relation.arguments)
+            found = tuple(labels.get(argument, "") for argument in relation.ends)
             if wanted is None:
                 yield relation.source, f"{self.name} has no relation {shown(relation.label)}"
             elif found != wanted:

@@ -168,3 +168,21 @@ def test_extents_of_fragments() -> None:
     assert (second.start, second.end) == (0, 29)
     assert FULL.covered_text(first) == "chest  pain"
     assert FULL.covered_text(second) == "Aspirin He"
+
+
+@pytest.mark.parametrize(
+    ("roles", "expected"),
+    [
+        (("Arg2", "Arg1"), ("T2", "T1")),
+        (("Arg1", "Arg2"), ("T1", "T2")),
+        ((), ("T1", "T2")),
+        (("To", "From"), ("T1", "T2")),
+        (("Arg2", "Arg2"), ("T1", "T2")),
+    ],
+)
+def test_numbered_roles_order_the_ends_of_a_relation(
+    roles: tuple[str, ...], expected: tuple[str, ...]
+) -> None:
+    relation = Relation("X", ("T1", "T2"), roles)
+    assert relation.ends == expected
+    assert relation.arguments == ("T1", "T2")

@@ -27,7 +27,9 @@ _MOST_NAMED = 10
 
 @app.command()
 def split(
-    docs_path: Annotated[Path, typer.Argument(metavar="DOCS", help="A .spacy file")],
+    docs_path: Annotated[
+        Path, typer.Argument(metavar="DOCS", help="A .spacy file, or a folder of them")
+    ],
     output: Annotated[Path, typer.Argument(metavar="OUTDIR", help="A folder")],
     ratio: Annotated[
         tuple[float, float, float],

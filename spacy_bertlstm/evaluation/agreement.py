@@ -159,7 +159,7 @@ class _Marks:
             if relation.level == "concept":
                 ends = [("", kb_id) for kb_id in relation.arguments]
             else:
-                ends = [self.by_id.get(argument) for argument in relation.arguments]
+                ends = [self.by_id.get(argument) for argument in relation.ends]
             within = [end for end in ends if end is not None and end in common]
             ordered = relation.level == "mention"
             if len(within) == len(ends):

@@ -315,7 +315,7 @@ class _RecordReader:
         """Note where a relation joins other types than its schema says."""
         if self.schema is None or not isinstance(item, Relation) or item.level != "mention":
             return
-        joined = [self.items[self.by_id[argument]] for argument in item.arguments]
+        joined = [self.items[self.by_id[argument]] for argument in item.ends]
         types = tuple(map(_label, joined))
         legal = self.schema.relations[item.label]
         if types != legal:

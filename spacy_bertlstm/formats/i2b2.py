@@ -447,7 +447,7 @@ class _RecordWriter:
 
     def _add_relation(self, relation: Relation) -> None:
         require_known("type", relation.label, I2B2_2010.relations)
-        ends = [self.extents[end] for end in relation.arguments if end in self.extents]
+        ends = [self.extents[end] for end in relation.ends if end in self.extents]
         if len(ends) != 2 or len(relation.arguments) != 2:
             raise LostError(f"{relation.label} does not join two concepts written here")
         self.lines[".rel"].append(f'{ends[0]}||r="{relation.label}"||{ends[1]}')

@@ -107,7 +107,7 @@ def _make_views(doc: Doc, record: Document) -> _Views:
             {"label": relation.label, "head": _extent(shown[head]), "tail": _extent(shown[tail])}
             for relation in record.relations
             if relation.level == "mention" and len(relation.arguments) == 2
-            for head, tail in [relation.arguments]
+            for head, tail in [relation.ends]
             if head in shown and tail in shown
         ],
     )
