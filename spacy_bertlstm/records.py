@@ -7,7 +7,7 @@ in extents, because two annotations may share one extent.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -198,6 +198,7 @@ class Document:
             values[key] = tuple(kind(**_frozen(item)) for item in data.get(key, ()))
         values["metadata"] = dict(data.get("metadata", {}))
         document = cls(**values)
+        _require_types(document)
         length = len(document.text)
         for concept in document.concepts:
             fragments = concept.fragments
@@ -205,6 +206,48 @@ class Document:
                 raise ValueError(f"concept {concept.id} lies outside the text")
         return document
 
+
+def _require_types(document: Document) -> None:
+    """Raise TypeError where a field holds another type than its class says."""
+    metadata = document.metadata.items()
+    sound = isinstance(document.annotated, bool) and all(map(_are_texts, metadata))
+    if not (sound and _are_texts((document.id, document.text))):
+        raise TypeError("the record")
+    for key in _PARTS:
+        for item in getattr(document, key):
+            for name, value in vars(item).items():
+                if not _FITS.get((key, name), _is_text)(value):
+                    raise TypeError(f"{key}: {name}")
+
+
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str)
+
+
+def _are_texts(value: Any) -> bool:
+    return isinstance(value, tuple) and all(isinstance(part, str) for part in value)
+
+
+def _are_extents(value: Any) -> bool:
+    return isinstance(value, tuple) and all(
+        isinstance(part, tuple) and len(part) == 2 and all(type(place) is int for place in part)
+        for part in value
+    )
+
+
+def _are_pairs(value: Any) -> bool:
+    return isinstance(value, tuple) and all(_are_texts(part) and len(part) == 2 for part in value)
+
+
+# By the part and the field; the others hold text.
+_FITS: dict[tuple[str, str], Callable[[Any], bool]] = {
+    ("concepts", "fragments"): _are_extents,
+    ("concepts", "quoted"): lambda value: value is None or _is_text(value),
+    ("concepts", "kb_ids"): _are_texts,
+    ("relations", "arguments"): _are_texts,
+    ("relations", "roles"): _are_texts,
+    ("events", "arguments"): _are_pairs,
+}
 
 _PARTS: dict[str, Any] = {
     "concepts": Concept,

@@ -186,3 +186,39 @@ def test_numbered_roles_order_the_ends_of_a_relation(
     relation = Relation("X", ("T1", "T2"), roles)
     assert relation.ends == expected
     assert relation.arguments == ("T1", "T2")
+
+
+@pytest.mark.parametrize(
+    ("part", "field", "value"),
+    [
+        ("concepts", "id", 5),
+        ("concepts", "label", None),
+        ("concepts", "fragments", "0 4"),
+        ("concepts", "fragments", ((0, True),)),
+        ("concepts", "quoted", 1.5),
+        ("concepts", "kb_ids", 10**6),
+        ("concepts", "kb_ids", "D1"),
+        ("assertions", "value", ("absent",)),
+        ("relations", "arguments", (("Arg1", "T1"),)),
+        ("relations", "roles", (1, 2)),
+        ("events", "arguments", (True,)),
+        ("events", "arguments", ("T1", "T2")),
+        ("", "metadata", {"files": 1.5}),
+        ("", "text", 3),
+        ("", "annotated", "yes"),
+    ],
+)
+def test_a_field_of_another_type_is_no_record(part: str, field: str, value: object) -> None:
+    whole = Document(
+        "1",
+        "pain",
+        concepts=(Concept("T1", "problem", ((0, 4),)),),
+        assertions=(Assertion("T1", "absent"),),
+        relations=(Relation("X", ("T1", "T1")),),
+        events=(Event("E1", "problem", "T1"),),
+    )
+    data = whole.to_dict()
+    assert Document.from_dict(data) == whole
+    (data[part][0] if part else data)[field] = value
+    with pytest.raises((TypeError, ValueError, AttributeError)):
+        Document.from_dict(data)
