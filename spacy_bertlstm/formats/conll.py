@@ -20,10 +20,11 @@ from itertools import accumulate, repeat
 from pathlib import Path
 
 from spacy_bertlstm.errors import BertLstmError
-from spacy_bertlstm.formats.lines import RecordsFile, accounted, find_files, read_lines
+from spacy_bertlstm.formats.lines import RecordsFile, find_files, read_lines
 from spacy_bertlstm.formats.sources import (
     LostError,
     Source,
+    accounted,
     name_records,
     require_file_name,
     require_unicode,

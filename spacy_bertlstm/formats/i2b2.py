@@ -9,7 +9,6 @@ from __future__ import annotations
 import re
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,6 +16,7 @@ from spacy_bertlstm.errors import BertLstmError
 from spacy_bertlstm.formats.sources import (
     LostError,
     Source,
+    accounted,
     name_records,
     read_text,
     require_file_name,
@@ -390,14 +390,15 @@ class _RecordWriter:
         self.lines: dict[str, list[str]] = {".con": [], ".ast": [], ".rel": []}
         self.labels = {concept.id: concept.label for concept in document.concepts}
         self.extents: dict[str, str] = {}
+        place = f"record {document.id}"
         for concept in document.concepts:
-            with self._accounted("concept"):
+            with accounted(report, "concept", place):
                 self._add_concept(concept, widen)
         for assertion in document.assertions:
-            with self._accounted("assertion"):
+            with accounted(report, "assertion", place):
                 self._add_assertion(assertion)
         for relation in document.relations:
-            with self._accounted("relation"):
+            with accounted(report, "relation", place):
                 self._add_relation(relation)
         for kind, items in (
             ("event", document.events),
@@ -405,18 +406,8 @@ class _RecordWriter:
             ("note", document.notes),
         ):
             for _ in items:
-                with self._accounted(kind):
+                with accounted(report, kind, place):
                     raise LostError(f"{kind}: i2b2 has no such line")
-
-    @contextmanager
-    def _accounted(self, kind: str) -> Iterator[None]:
-        self.report.read[kind] += 1
-        try:
-            yield
-        except LostError as loss:
-            self.report.lose(f"record {self.document.id}", 0, str(loss))
-        else:
-            self.report.kept[kind] += 1
 
     def _add_concept(self, concept: Concept, widen: bool) -> None:
         in_con = _stands_in_con(concept)

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from spacy_bertlstm.errors import BertLstmError
-from spacy_bertlstm.formats.sources import LostError, visible_files
-from spacy_bertlstm.losses import LossReport
+from spacy_bertlstm.formats.sources import visible_files
 
 
 @dataclass(frozen=True)
@@ -84,15 +82,3 @@ def read_lines(path: Path) -> Iterator[tuple[int, str]]:
                 offset += len(data)
     except OSError as error:
         raise BertLstmError("BL108", path=path, reason=error.strerror) from error
-
-
-@contextmanager
-def accounted(report: LossReport, kind: str, path: str, line: int = 0) -> Iterator[None]:
-    """Count an annotation as read, and as kept unless the block says why it is lost."""
-    report.read[kind] += 1
-    try:
-        yield
-    except LostError as loss:
-        report.lose(path, line, str(loss))
-    else:
-        report.kept[kind] += 1

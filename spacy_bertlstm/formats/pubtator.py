@@ -25,8 +25,14 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 
 from spacy_bertlstm.errors import BertLstmError
-from spacy_bertlstm.formats.lines import RecordsFile, accounted, find_files, read_lines
-from spacy_bertlstm.formats.sources import LostError, Source, require_file_name, require_unicode
+from spacy_bertlstm.formats.lines import RecordsFile, find_files, read_lines
+from spacy_bertlstm.formats.sources import (
+    LostError,
+    Source,
+    accounted,
+    require_file_name,
+    require_unicode,
+)
 from spacy_bertlstm.losses import LossReport
 from spacy_bertlstm.records import Assertion, Concept, Document, Relation
 

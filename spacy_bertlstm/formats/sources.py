@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path, PurePosixPath
 from types import MappingProxyType
 
 from spacy_bertlstm.errors import BertLstmError
-from spacy_bertlstm.losses import shown
+from spacy_bertlstm.losses import LossReport, shown
 from spacy_bertlstm.records import Document
 
 
@@ -86,6 +87,18 @@ def read_text(path: Path, *, keep_mark: bool = False) -> str:
 
 class LostError(Exception):
     """Why one annotation cannot be kept; never leaves a reader or writer."""
+
+
+@contextmanager
+def accounted(report: LossReport, kind: str, path: str, line: int = 0) -> Iterator[None]:
+    """Count an annotation as read, and as kept unless the block says why it is lost."""
+    report.read[kind] += 1
+    try:
+        yield
+    except LostError as loss:
+        report.lose(path, line, str(loss))
+    else:
+        report.kept[kind] += 1
 
 
 @dataclass(frozen=True)
