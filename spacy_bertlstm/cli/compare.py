@@ -9,7 +9,17 @@ from typing import Annotated
 import typer
 
 from spacy_bertlstm.cli.app import app, errors_as_messages
-from spacy_bertlstm.cli.score import KindName, TaskName, describe, print_sections, warn_of
+from spacy_bertlstm.cli.score import (
+    AsJson,
+    Kind,
+    Official,
+    Reference,
+    Seed,
+    Task,
+    describe,
+    print_sections,
+    warn_of,
+)
 from spacy_bertlstm.evaluation.pairs import read_pairs
 from spacy_bertlstm.evaluation.rows import compare_rows
 from spacy_bertlstm.evaluation.tasks import get_task
@@ -18,23 +28,15 @@ from spacy_bertlstm.losses import LossReport
 
 @app.command()
 def compare(
-    task: Annotated[TaskName, typer.Argument(help="The task, and so its official scorer")],
-    reference: Annotated[Path, typer.Argument(metavar="REF", help="The reference's folder")],
+    task: Task,
+    reference: Reference,
     first: Annotated[Path, typer.Argument(metavar="SYS1", help="The first system's folder")],
     second: Annotated[Path, typer.Argument(metavar="SYS2", help="The second system's folder")],
-    kind: Annotated[
-        KindName | None, typer.Option("--type", help="Of the files, for i2b2-2010")
-    ] = None,
-    official: Annotated[
-        bool,
-        typer.Option(
-            "--official/--corrected",
-            help="Score as the published program does, oddities included, or without them",
-        ),
-    ] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the rows as JSON")] = False,
+    kind: Kind = None,
+    official: Official = False,
+    as_json: AsJson = False,
     samples: Annotated[int, typer.Option(min=1, help="Of the randomization test")] = 10_000,
-    seed: Annotated[int, typer.Option(help="Of the samples")] = 0,
+    seed: Seed = 0,
 ) -> None:
     """Compare two systems: F1, the difference, and how likely chance alone makes one as large.
 

@@ -22,29 +22,35 @@ KindName = StrEnum(  # type: ignore[misc]
     "KindName", {kind: kind for kinds in TASKS.values() for kind in kinds if kind}
 )
 
+# The options of `compare` too.
+Task = Annotated[TaskName, typer.Argument(help="The task, and so its official scorer")]
+Reference = Annotated[Path, typer.Argument(metavar="REF", help="The reference's folder")]
+Kind = Annotated[KindName | None, typer.Option("--type", help="Of the files, for i2b2-2010")]
+Official = Annotated[
+    bool,
+    typer.Option(
+        "--official/--corrected",
+        help="Score as the published program does, oddities included, or without them",
+    ),
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print the rows as JSON")]
+Seed = Annotated[int, typer.Option(help="Of the samples")]
+
 _MOST_SHOWN = 10
 
 
 @app.command()
 def score(
-    task: Annotated[TaskName, typer.Argument(help="The task, and so its official scorer")],
-    reference: Annotated[Path, typer.Argument(metavar="REF", help="The reference's folder")],
+    task: Task,
+    reference: Reference,
     system: Annotated[Path, typer.Argument(metavar="SYS", help="The system's folder")],
-    kind: Annotated[
-        KindName | None, typer.Option("--type", help="Of the files, for i2b2-2010")
-    ] = None,
-    official: Annotated[
-        bool,
-        typer.Option(
-            "--official/--corrected",
-            help="Score as the published program does, oddities included, or without them",
-        ),
-    ] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the rows as JSON")] = False,
+    kind: Kind = None,
+    official: Official = False,
+    as_json: AsJson = False,
     bootstrap: Annotated[
         int, typer.Option(min=0, help="Samples for 95 % intervals over documents; 0 is none")
     ] = 0,
-    seed: Annotated[int, typer.Option(help="Of the samples")] = 0,
+    seed: Seed = 0,
 ) -> None:
     """Score a system's annotation files against the reference's, paired by name.
 

@@ -337,7 +337,10 @@ def faults_of(seed: int, folder: Path, tokenizer: Callable[[str], Doc]) -> list[
             faults.append("the Doc shows another record")
         if any(CANARY in finding.reason for finding in report.findings):
             faults.append("a report with words of the note")
-        read_record(record_files, LossReport(), schema=N2C2_2018)
+        typed = LossReport()
+        faults += unaccounted(
+            record_files, read_record(record_files, typed, schema=N2C2_2018), typed
+        )
     return faults
 
 
