@@ -30,6 +30,7 @@ MESSAGES = {
     "BL118": "{path}: {place}: '{label}' is no {kind} of schema {schema}. Give one of: {known}.",
     "BL119": "--{option}: the format {format} has no use for it. Leave it out.",
     "BL120": "{place}: {reason}. Map it with --map, or leave --strict out.",
+    "BL121": "{path}: this command reads it, and would overwrite it. Write to another place.",
     "BL140": "{path}: no {format} document in it. Check that it holds lines such as {form}.",
     "BL141": "record {record}: its name cannot be a PubTator id. Give it a name of 1 to 200 "
     "characters without '|', tabs, line breaks and byte order marks.",
@@ -155,7 +156,6 @@ MESSAGES = {
     "BL621": "{path}: record '{record}' comes twice. Rename one of the two.",
     "BL622": "record '{record}': its texts differ, first at character {offset}. "
     "Compare annotations of one and the same text.",
-    "BL623": "{path}: it would be overwritten by --json. Give the figures another file.",
 }
 
 

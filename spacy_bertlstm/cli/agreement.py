@@ -12,7 +12,7 @@ from typing import Annotated, Any
 import typer
 from tqdm import tqdm
 
-from spacy_bertlstm.cli.app import app, errors_as_messages, print_account
+from spacy_bertlstm.cli.app import app, errors_as_messages, print_account, require_spared
 from spacy_bertlstm.cli.export import Source, read_records
 from spacy_bertlstm.errors import BertLstmError
 from spacy_bertlstm.evaluation.agreement import (
@@ -71,8 +71,7 @@ def agreement(
     Records are matched by name. Those that only one annotator has are named and left out.
     """
     with errors_as_messages():
-        if json_path is not None and json_path.resolve() in (a.resolve(), b.resolve()):
-            raise BertLstmError("BL623", path=json_path)
+        require_spared(json_path, ".json", a, b)
         records_a, records_b = (
             _read(format, path, source=source, allow_loss=allow_loss) for path in (a, b)
         )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from enum import StrEnum
+from pathlib import Path
 
 import spacy
 import typer
@@ -13,6 +14,7 @@ from spacy.cli._util import setup_gpu
 from spacy.language import Language
 
 from spacy_bertlstm.errors import BertLstmError, first_line
+from spacy_bertlstm.files import written_to
 from spacy_bertlstm.formats.catalog import FORMATS
 from spacy_bertlstm.losses import Account
 
@@ -63,6 +65,26 @@ def load_pipeline(model: str) -> Language:
         raise
     except (OSError, ValueError, KeyError, ImportError) as error:
         raise BertLstmError("BL315", path=model, reason=first_line(error)) from error
+
+
+def require_spared(output: Path | None, suffix: str, *inputs: Path) -> None:
+    """Make sure that what a command writes replaces nothing that it reads.
+
+    output (Path | None): The file to write, if any.
+    suffix (str): Of earlier output, which alone may be replaced inside a folder that is read.
+    inputs (Path): Files and folders to read.
+    RAISES: BL109 (no name of a file), BL121.
+    """
+    if output is None:
+        return
+    with written_to(output):
+        if not output.is_file():
+            return
+        place = output.resolve()
+    for source in inputs:
+        inside = place.is_relative_to(source.resolve()) and place.suffix.lower() != suffix
+        if inside or place == source.resolve():
+            raise BertLstmError("BL121", path=output)
 
 
 def print_account(account: Account) -> None:

@@ -9,7 +9,13 @@ from typing import Annotated
 import typer
 from tqdm import tqdm
 
-from spacy_bertlstm.cli.app import FormatName, app, errors_as_messages, print_account
+from spacy_bertlstm.cli.app import (
+    FormatName,
+    app,
+    errors_as_messages,
+    print_account,
+    require_spared,
+)
 from spacy_bertlstm.errors import BertLstmError
 from spacy_bertlstm.formats.catalog import FORMATS, Format, Unit
 from spacy_bertlstm.losses import Account, LossReport, open_account
@@ -74,6 +80,9 @@ def convert(
             report_place, out_place = report_path.resolve(), output.resolve()
             if report_place.is_relative_to(out_place) or out_place.is_relative_to(report_place):
                 raise BertLstmError("BL113", path=report_path)
+        maps = [] if map_path is None else [map_path]
+        require_spared(output, ".spacy", input, *maps)
+        require_spared(report_path, ".json", input, *maps)
         label_map = None if map_path is None else read_map(map_path)
         schema = None if label_map is None else label_map.schema
         if schema_name is not None:

@@ -11,7 +11,13 @@ import typer
 from spacy.tokens import Doc
 from tqdm import tqdm
 
-from spacy_bertlstm.cli.app import FormatName, app, errors_as_messages, print_account
+from spacy_bertlstm.cli.app import (
+    FormatName,
+    app,
+    errors_as_messages,
+    print_account,
+    require_spared,
+)
 from spacy_bertlstm.errors import BertLstmError
 from spacy_bertlstm.files import require_no_files, written_whole
 from spacy_bertlstm.formats.catalog import FORMATS
@@ -59,6 +65,7 @@ def export(
     with errors_as_messages():
         if report_path is not None and report_path.resolve().is_relative_to(output.resolve()):
             raise BertLstmError("BL113", path=report_path)
+        require_spared(report_path, ".json", docs_path)
         chosen = FORMATS[format]
         options = {"widen": True} if widen else {}
         for option in options:

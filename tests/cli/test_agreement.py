@@ -184,7 +184,7 @@ def test_the_report_does_not_take_the_place_of_an_input(
     path = tmp_path / "a.spacy"
     run("convert", "i2b2", folders[0], path)
     before = path.read_bytes()
-    assert_refused(run("agreement", "spacy", path, path, "--json", path), "BL623", path)
+    assert_refused(run("agreement", "spacy", path, path, "--json", path), "BL121", path)
     assert path.read_bytes() == before
 
 

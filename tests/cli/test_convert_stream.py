@@ -121,6 +121,41 @@ def test_a_report_in_the_folder_of_shards(tmp_path: Path) -> None:
     assert not out.exists()
 
 
+@pytest.mark.parametrize("option", ["out", "report", "map"])
+def test_nothing_that_is_read_is_overwritten(tmp_path: Path, option: str) -> None:
+    note = write_notes(tmp_path / "in", 1) / "000.txt"
+    label_map = tmp_path / "map.toml"
+    label_map.write_text('schema = "i2b2-2010"\n')
+    text = note.read_bytes()
+    arguments: dict[str, list[object]] = {
+        "out": [note],
+        "report": [tmp_path / "out.spacy", "--report", note],
+        "map": [label_map, "--map", label_map],
+    }
+    result = run("convert", "i2b2", tmp_path / "in", *arguments[option])
+    assert result.exit_code == 1 and codes(result) == ["BL121"]
+    assert note.read_bytes() == text
+    assert left(tmp_path) == {"in", "in/000.txt", "in/000.con", "in/000.ast", "map.toml"}
+
+
+def test_earlier_output_among_the_notes_is_replaced(tmp_path: Path) -> None:
+    folder = write_notes(tmp_path / "in", 1)
+    for _ in range(2):
+        arguments = (folder, folder / "docs.spacy", "--report", folder / "report.json")
+        assert run("convert", "i2b2", *arguments).exit_code == 0
+    assert len(ids(folder / "docs.spacy")) == 1
+
+
+def test_export_does_not_write_its_report_over_the_docs(tmp_path: Path) -> None:
+    docs = tmp_path / "docs.spacy"
+    run("convert", "i2b2", write_notes(tmp_path / "in", 1), docs)
+    data = docs.read_bytes()
+    result = run("export", "i2b2", docs, tmp_path / "out", "--report", docs)
+    assert result.exit_code == 1 and codes(result) == ["BL121"]
+    assert docs.read_bytes() == data
+    assert not (tmp_path / "out").exists()
+
+
 @pytest.mark.parametrize("fault", ["loss", "fault", "report", "interrupt", "full"])
 @pytest.mark.parametrize("shards", [True, False])
 def test_nothing_is_left_of_a_conversion_that_fails(
