@@ -91,6 +91,7 @@ def ner_config(tiny_bert: Path) -> dict[str, object]:
         "paths.encoder": str(tiny_bert),
         "components.ner.model.tok2vec.hidden_width": 8,
         "components.ner.model.tok2vec.dropout": 0.0,
+        "components.ner.model.tok2vec.precision": "fp32",
         "components.transformer.model.get_spans.window": 8,
         "components.transformer.model.precision": "fp32",
     }

@@ -10,7 +10,11 @@ from thinc.api import Model, chain
 from thinc.types import Floats2d
 
 from spacy_bertlstm.encoder.bilstm import first_width, stacked_bilstm
+from spacy_bertlstm.encoder.precision import Precision, read_precision
 from spacy_bertlstm.errors import BertLstmError
+
+# An LSTM's gradients are too small for fp16, and its steps too small for int8 to pay.
+_PRECISIONS = (Precision.auto, Precision.fp32, Precision.bf16)
 
 Vectors = list[Floats2d]
 
@@ -21,6 +25,7 @@ def build_bert_bilstm(
     depth: int = 2,
     dropout: float = 0.3,
     join_input: bool = False,
+    precision: str = "fp32",
 ) -> Model[list[Doc], list[Floats2d]]:
     """A BiLSTM that runs over each whole Doc, on top of any model of token vectors.
 
@@ -34,11 +39,15 @@ def build_bert_bilstm(
     join_input (bool): Whether the vectors that the LSTM reads are put behind its own.
     RETURNS (Model[list[Doc], list[Floats2d]]): One vector of 2 * hidden_width a token, and
         of the input's width more where this is joined.
-    RAISES: BL324 (a BiLSTM without layers or units).
+    precision (str): In which the LSTM multiplies: "auto" (bf16 where the hardware has it), "fp32"
+        or "bf16". Its weights are fp32.
+    RAISES: BL324 (a BiLSTM without layers or units), BL325 (no such precision).
     """
     if hidden_width < 1 or depth < 1:
         raise BertLstmError("BL324", hidden_width=hidden_width, depth=depth)
-    bilstm = stacked_bilstm(hidden_width, depth, dropout)
+    bilstm = stacked_bilstm(
+        hidden_width, depth, dropout, read_precision(precision, known=_PRECISIONS)
+    )
     model: Model[list[Doc], list[Floats2d]] = chain(
         tok2vec, with_input(bilstm) if join_input else bilstm
     )

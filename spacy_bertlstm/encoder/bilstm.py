@@ -1,7 +1,9 @@
 """The one torch LSTM: stacked, bidirectional, over sequences of any length."""
 
 from collections.abc import Callable, Sequence
-from functools import lru_cache
+from concurrent.futures import Executor, ThreadPoolExecutor
+from contextlib import AbstractContextManager, nullcontext
+from functools import partial
 from typing import cast
 
 import numpy
@@ -12,6 +14,7 @@ from torch import Tensor
 from torch.nn.functional import dropout
 from torch.nn.utils.rnn import pad_sequence
 
+from spacy_bertlstm.encoder.precision import Precision, autocast_dtype
 from spacy_bertlstm.encoder.threads import one_thread, require_own_threads
 
 InT = list[Floats2d]
@@ -21,7 +24,9 @@ OutT = list[Floats2d]
 _SIMILAR_LENGTH = 0.75
 
 
-def stacked_bilstm(hidden_width: int, depth: int, dropout: float) -> Model[InT, OutT]:
+def stacked_bilstm(
+    hidden_width: int, depth: int, dropout: float, precision: Precision = Precision.fp32
+) -> Model[InT, OutT]:
     """A stacked bidirectional LSTM whose output for a sequence depends on that sequence alone.
 
     The weights are thinc parameters under torch's names, so that the input width may come
@@ -29,18 +34,21 @@ def stacked_bilstm(hidden_width: int, depth: int, dropout: float) -> Model[InT, 
 
     Each direction runs on its own over padded batches, the backward one over sequences that
     are reversed before they are padded. So padding always comes last and reaches no output,
-    as in torch's packed sequences, whose training takes several times as long on a CPU.
+    as in torch's packed sequences, whose training takes several times as long on a CPU. In use,
+    where torch may have two threads, the two directions run side by side.
 
     hidden_width (int): Units each way; the output has twice as many.
     depth (int): Layers.
     dropout (float): On the output of each layer, in training.
+    precision (Precision): Of what it calculates; inputs, outputs, weights and gradients are fp32.
     RETURNS (Model): From sequences of shape (length, nI) to (length, 2 * hidden_width).
     """
     require_own_threads()
     names = [name for name, _ in _torch_lstm(1, 1, depth).named_parameters()]
     return Model(
         "stacked_bilstm",
-        forward,
+        # No attribute, since these are stored with the weights, and the config is to decide.
+        partial(forward, precision=precision),
         init=init,
         dims={"nI": None, "nO": 2 * hidden_width},
         params=dict.fromkeys(names),
@@ -48,7 +56,9 @@ def stacked_bilstm(hidden_width: int, depth: int, dropout: float) -> Model[InT, 
     )
 
 
-def forward(model: Model[InT, OutT], Xs: InT, is_train: bool) -> tuple[OutT, Callable]:
+def forward(
+    model: Model[InT, OutT], Xs: InT, is_train: bool, *, precision: Precision
+) -> tuple[OutT, Callable]:
     lengths = [len(X) for X in Xs]
     if not sum(lengths):
         return [model.ops.alloc2f(0, model.get_dim("nO")) for _ in Xs], lambda dYs: Xs
@@ -62,9 +72,12 @@ def forward(model: Model[InT, OutT], Xs: InT, is_train: bool) -> tuple[OutT, Cal
         name: xp2torch(model.get_param(name), requires_grad=is_train) for name in model.param_names
     }
     rate = model.attrs["dropout"] if is_train else 0.0
-    with torch.set_grad_enabled(is_train), one_thread():
+    dtype = autocast_dtype(precision, X.device.type) or X.dtype
+    own = {name: weight.to(dtype) for name, weight in weights.items()}
+    apart = not is_train and X.device.type == "cpu" and torch.get_num_threads() > 1
+    with torch.set_grad_enabled(is_train), one_thread(), _companion(apart) as companion:
         # (total length, nO)
-        Y = _run(X, lengths, weights, depth=model.attrs["depth"], rate=rate)
+        Y = _run(X.to(dtype), lengths, own, model.attrs["depth"], rate, companion).to(X.dtype)
 
     def backprop(dYs: OutT) -> InT:
         dY = xp2torch(model.ops.xp.concatenate([dY for dY in dYs if len(dY)]))
@@ -93,8 +106,18 @@ def first_width(Xs: InT) -> int:
     return get_width(next((X for X in Xs if len(X)), Xs[0]))
 
 
+def _companion(wanted: bool) -> AbstractContextManager[Executor | None]:
+    """A second thread, where it is wanted; made anew, since a process loses threads by a fork."""
+    return ThreadPoolExecutor(1) if wanted else nullcontext()
+
+
 def _run(
-    X: Tensor, lengths: Sequence[int], weights: dict[str, Tensor], *, depth: int, rate: float
+    X: Tensor,
+    lengths: Sequence[int],
+    weights: dict[str, Tensor],
+    depth: int,
+    rate: float,
+    companion: Executor | None,
 ) -> Tensor:
     """All layers over all sequences, given and returned one behind the other."""
     ends = numpy.cumsum(lengths)
@@ -102,7 +125,7 @@ def _run(
     for group in _group_by_length(lengths):
         inputs = [X[ends[i] - lengths[i] : ends[i]] for i in group]
         rows += [torch.arange(ends[i] - lengths[i], ends[i]) for i in group]
-        outputs.append(_run_group(inputs, weights, depth=depth, rate=rate))
+        outputs.append(_run_group(inputs, weights, depth, rate, companion))
     Y = torch.cat(outputs)
     # From the groups' order back to the given one.
     return Y[torch.argsort(torch.cat(rows)).to(Y.device)]
@@ -122,7 +145,11 @@ def _group_by_length(lengths: Sequence[int]) -> list[list[int]]:
 
 
 def _run_group(
-    sequences: list[Tensor], weights: dict[str, Tensor], *, depth: int, rate: float
+    sequences: list[Tensor],
+    weights: dict[str, Tensor],
+    depth: int,
+    rate: float,
+    companion: Executor | None,
 ) -> Tensor:
     lengths = torch.tensor([len(sequence) for sequence in sequences], device=sequences[0].device)
     X = pad_sequence(sequences)  # (longest, n_sequences, width)
@@ -131,27 +158,30 @@ def _run_group(
     inside = steps < lengths  # (longest, n_sequences)
     # Reverses each sequence and leaves its padding where it is; its own inverse.
     reverse = torch.where(inside, lengths - 1 - steps, steps)
+
+    # Each thread has a mind of its own on whether gradients are wanted.
+    wanted = torch.is_grad_enabled()
+
+    def run_backward(X: Tensor, layer: int) -> Tensor:
+        with torch.set_grad_enabled(wanted):
+            return _run_lstm(X[reverse, column], weights, f"l{layer}_reverse")[reverse, column]
+
     for layer in range(depth):
+        pending = companion.submit(run_backward, X, layer) if companion else None
         onward = _run_lstm(X, weights, f"l{layer}")
-        backward = _run_lstm(X[reverse, column], weights, f"l{layer}_reverse")
-        X = torch.cat([onward, backward[reverse, column]], dim=-1)
-        X = dropout(X, rate)
+        backward = pending.result() if pending else run_backward(X, layer)
+        X = dropout(torch.cat([onward, backward], dim=-1), rate)
     # (longest, n_sequences, nO) -> (total length, nO)
     return X.transpose(0, 1)[inside.T]
 
 
 def _run_lstm(X: Tensor, weights: dict[str, Tensor], suffix: str) -> Tensor:
+    """One layer in one direction, (longest, n_sequences, width) to (..., hidden_width)."""
     names = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
-    own = {f"{name}_l0": weights[f"{name}_{suffix}"] for name in names}
-    hidden_width = own["weight_hh_l0"].shape[1]
-    Y: Tensor = torch.func.functional_call(_one_way_lstm(X.shape[2], hidden_width), own, (X,))[0]
+    own = [weights[f"{name}_{suffix}"] for name in names]
+    state = X.new_zeros(1, X.shape[1], own[1].shape[1])
+    Y: Tensor = torch.lstm(X, (state, state), own, True, 1, 0.0, False, False, False)[0]
     return Y
-
-
-@lru_cache
-def _one_way_lstm(width: int, hidden_width: int) -> torch.nn.LSTM:
-    """One layer, one direction, and no weights of its own: the caller gives them."""
-    return torch.nn.LSTM(width, hidden_width, device="meta")
 
 
 def _torch_lstm(width: int, hidden_width: int, depth: int, device: str = "meta") -> torch.nn.LSTM:

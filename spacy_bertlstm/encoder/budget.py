@@ -12,31 +12,38 @@ from thinc.api import Model
 from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
+from spacy_bertlstm.encoder.int8 import can_quantize, has_int8, quantize_layers
+from spacy_bertlstm.encoder.packed import Group, Layer, can_pack, make_group, run_packed
 from spacy_bertlstm.encoder.pieces import Pieces
 from spacy_bertlstm.encoder.precision import Precision, autocast_dtype
 from spacy_bertlstm.encoder.threads import require_own_threads
 
 # In training batches of 640 words, of case reports, padding falls from 34 % of the pieces to 7 %.
 _CLOSENESS = 0.8
+# Texts and word pieces that tell the range of the encoder's values.
+_SAMPLE_TEXTS, _SAMPLE_LENGTH = 40, 120
 
 
 @dataclass(frozen=True)
 class SubBatch:
-    """Runs that go through the encoder together, padded to the longest.
+    """Runs that go through the encoder together.
 
     rows (Tensor): Where their pieces stand in the batch, (n_pieces,).
-    inputs (tuple[Tensor, Tensor, Tensor | None]): The ids of the pieces, the mask that tells
-        them from padding, and their segments for an encoder that wants them; each
-        (n_runs, longest).
+    ids, positions (Tensor): The number of each piece, and its place in its run, (n_pieces,).
+    type_ids (Tensor | None): Their segments, for an encoder that wants them, (n_pieces,).
+    groups (list[Group]): Runs that are padded to one length.
     """
 
     rows: Tensor
-    inputs: tuple[Tensor, Tensor, Tensor | None]
+    ids: Tensor
+    type_ids: Tensor | None
+    positions: Tensor
+    groups: list[Group]
 
     @property
     def size(self) -> int:
         """How many pieces it holds, padding included."""
-        return self.inputs[0].numel()
+        return sum(n_runs * longest for n_runs, longest in (group.shape for group in self.groups))
 
 
 class BudgetShim(HFShim):
@@ -63,6 +70,13 @@ class BudgetShim(HFShim):
         )
         self.max_pieces = max_pieces
         self.precision = precision
+        # The encoder, and its layers in int8.
+        self._quantized: tuple[Any, Sequence[Layer]] | None = None
+
+    @property
+    def packs(self) -> bool:
+        """Whether the encoder runs without padding."""
+        return can_pack(self._model)
 
     @property
     def padding(self) -> int:
@@ -73,7 +87,8 @@ class BudgetShim(HFShim):
         """Give the vectors of the pieces of each sub-batch, (n_pieces, width)."""
         self._model.eval()
         with torch.no_grad(), self._autocast():
-            outputs = [self._run(*batch.inputs) for batch in batches]
+            layers = self._int8_layers() if self._uses_int8() else self._own_layers()
+            outputs = [self._run(batch, layers) for batch in batches]
         self._model.train()
         return outputs
 
@@ -87,13 +102,15 @@ class BudgetShim(HFShim):
         their sub-batch.
         """
         self._model.train()
+        self._quantized = None  # of weights that are to change
+        layers = self._own_layers()
         fits = len(batches) == 1 or sum(batch.size for batch in batches) <= self.max_pieces
         with self._autocast():
             if fits:
-                outputs = [self._run(*batch.inputs) for batch in batches]
+                outputs = [self._run(batch, layers) for batch in batches]
             else:
                 outputs = [
-                    cast(Tensor, checkpoint(self._run, *batch.inputs, use_reentrant=False))
+                    cast(Tensor, checkpoint(self._run, batch, layers, use_reentrant=False))
                     for batch in batches
                 ]
 
@@ -107,13 +124,43 @@ class BudgetShim(HFShim):
 
         return [output.detach() for output in outputs], backprop
 
-    def _run(self, ids: Tensor, mask: Tensor, type_ids: Tensor | None) -> Tensor:
-        inputs = {"input_ids": ids, "attention_mask": mask}
-        if type_ids is not None:
-            inputs["token_type_ids"] = type_ids
-        hidden: Tensor = self._model(**inputs).last_hidden_state
-        # (n_runs, longest, width) -> (n_pieces, width)
-        return hidden[mask.bool()].float()
+    def _own_layers(self) -> list[Layer]:
+        return [Layer(layer) for layer in self._model.encoder.layer] if self.packs else []
+
+    def _uses_int8(self) -> bool:
+        return (
+            self.precision is Precision.int8
+            and self.packs
+            and has_int8(self.device.type)
+            and can_quantize(self._model)
+        )
+
+    def _int8_layers(self) -> Sequence[Layer]:
+        """Quantize the layers, where they have not been since the weights were loaded."""
+        if self._quantized is None or self._quantized[0] is not self._model:
+            positions: int = self._model.config.max_position_embeddings
+            sample = sample_vocabulary(self._hfmodel.tokenizer, positions // 2)
+            quantized = quantize_layers(
+                self._own_layers(), lambda layers: self._run(sample, layers)
+            )
+            self._quantized = self._model, quantized
+        return self._quantized[1]
+
+    def _run(self, batch: SubBatch, layers: Sequence[Layer]) -> Tensor:
+        """The vectors of the pieces of a sub-batch, (n_pieces, width)."""
+        if layers:
+            hidden = run_packed(
+                self._model, layers, batch.ids, batch.type_ids, batch.positions, batch.groups
+            )
+            return hidden.float()
+        (group,) = batch.groups
+        inputs = {
+            "input_ids": group.spread(batch.ids, padding=self.padding),
+            "attention_mask": group.spread(torch.ones_like(batch.ids)),
+        }
+        if batch.type_ids is not None:
+            inputs["token_type_ids"] = group.spread(batch.type_ids)
+        return group.gather(self._model(**inputs).last_hidden_state).float()
 
     def _autocast(self) -> torch.autocast:
         device = self.device.type
@@ -131,11 +178,11 @@ def forward(
 ) -> tuple[Tensor, Callable[[Tensor], list]]:
     require_own_threads()
     shim = cast(BudgetShim, model.shims[0])
-    # A CPU takes as long for padding as for text; a GPU takes longer for more sub-batches.
-    closeness = _CLOSENESS if shim.device.type == "cpu" else 0.0
     batches = [
-        _pad(pieces, runs, shim.padding, shim.device)
-        for runs in group_runs(pieces.lengths.tolist(), shim.max_pieces, closeness=closeness)
+        _lay_out(pieces, groups, shim.device)
+        for groups in group_runs(
+            pieces.lengths.tolist(), shim.max_pieces, device=shim.device.type, packs=shim.packs
+        )
     ]
     if is_train:
         outputs, backprop_batches = shim.begin_encode(batches)
@@ -151,38 +198,75 @@ def forward(
     return Y, backprop
 
 
-def group_runs(lengths: Sequence[int], most: int, *, closeness: float = 0.0) -> list[list[int]]:
-    """Group runs so that each group, padded to its longest, holds no more than so many pieces.
+def group_runs(
+    lengths: Sequence[int], most: int, *, device: str, packs: bool
+) -> list[list[list[int]]]:
+    """Part runs into sub-batches, and each into groups that are padded to their longest.
 
-    A single run of more is a group alone.
+    No sub-batch holds more than so many pieces, padding included, but for a run of more, which
+    is one alone.
 
-    closeness (float): The length of a group's shortest run as a share of its longest, at least.
-    RETURNS (list[list[int]]): Indices, the longest first, so that padding is short.
+    device (str): A CPU takes as long for padding as for text, so there the runs of a group are
+        of like length; a GPU takes longer for more groups.
+    packs (bool): Whether an encoder takes several groups at once.
+    RETURNS (list[list[list[int]]]): Indices, the longest first, so that padding is short.
     """
-    groups: list[list[int]] = []
+    closeness = _CLOSENESS if device == "cpu" else 0.0
+    batches: list[list[list[int]]] = []
+    room = 0
     for i in sorted(range(len(lengths)), key=lambda i: -lengths[i]):
-        longest = lengths[groups[-1][0]] if groups else 0
-        if groups and longest * (len(groups[-1]) + 1) <= most and lengths[i] >= closeness * longest:
-            groups[-1].append(i)
-        else:
-            groups.append([i])
-    return groups
+        group = batches[-1][-1] if batches else []
+        longest = lengths[group[0]] if group else 0
+        if group and longest <= room and lengths[i] >= closeness * longest:
+            group.append(i)
+            room -= longest
+            continue
+        if not packs or lengths[i] > room:
+            batches.append([])
+            room = most
+        batches[-1].append([i])
+        room -= lengths[i]
+    return batches
 
 
-def _pad(pieces: Pieces, runs: list[int], padding: int, device: torch.device) -> SubBatch:
-    ends = numpy.cumsum(pieces.lengths)
-    lengths = pieces.lengths[runs]
-    rows = numpy.concatenate([numpy.arange(ends[i] - pieces.lengths[i], ends[i]) for i in runs])
-    inside = numpy.arange(lengths.max()) < lengths[:, None]  # (n_runs, longest)
+def sample_vocabulary(tokenizer: Any, longest: int) -> SubBatch:
+    """Texts of word pieces of all kinds, drawn from the vocabulary; always the same.
 
-    def spread(values: numpy.ndarray, padding: int) -> Tensor:
-        padded = numpy.full(inside.shape, padding, dtype="int64")
-        padded[inside] = values[rows]
-        return torch.from_numpy(padded).to(device)
-
-    mask = torch.from_numpy(inside.astype("int64")).to(device)
-    type_ids = None if pieces.type_ids is None else spread(pieces.type_ids, 0)
+    tokenizer (PreTrainedTokenizerFast): Puts its special pieces around them.
+    longest (int): Pieces of a text, without these.
+    """
+    shape = _SAMPLE_TEXTS, min(_SAMPLE_LENGTH, longest)
+    draws = numpy.random.default_rng(0).integers(len(tokenizer), size=shape)
+    texts = [tokenizer.build_inputs_with_special_tokens(row) for row in draws.tolist()]
+    lengths = [len(text) for text in texts]
     return SubBatch(
-        rows=torch.from_numpy(rows).to(device),
-        inputs=(spread(pieces.ids, padding), mask, type_ids),
+        rows=torch.arange(sum(lengths)),
+        ids=torch.tensor(texts).view(-1),
+        type_ids=None,
+        positions=torch.arange(lengths[0]).repeat(len(lengths)),
+        groups=[make_group(0, lengths, torch.device("cpu"))],
+    )
+
+
+def _lay_out(pieces: Pieces, groups: list[list[int]], device: torch.device) -> SubBatch:
+    ends = numpy.cumsum(pieces.lengths)
+    runs = [i for group in groups for i in group]
+    rows = [numpy.arange(ends[i] - pieces.lengths[i], ends[i]) for i in runs]
+    positions = [numpy.arange(pieces.lengths[i]) for i in runs]
+    chosen = numpy.concatenate(rows)
+
+    def to_tensor(values: numpy.ndarray) -> Tensor:
+        return torch.from_numpy(values).to(device)
+
+    start, laid_out = 0, []
+    for group in groups:
+        lengths = [int(pieces.lengths[i]) for i in group]
+        laid_out.append(make_group(start, lengths, device))
+        start += sum(lengths)
+    return SubBatch(
+        rows=to_tensor(chosen),
+        ids=to_tensor(pieces.ids[chosen]),
+        type_ids=None if pieces.type_ids is None else to_tensor(pieces.type_ids[chosen]),
+        positions=to_tensor(numpy.concatenate(positions)),
+        groups=laid_out,
     )

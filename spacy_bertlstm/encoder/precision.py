@@ -1,5 +1,6 @@
 """In which number format the encoder multiplies."""
 
+from collections.abc import Iterable
 from enum import StrEnum
 from functools import cache
 
@@ -15,23 +16,26 @@ class Precision(StrEnum):
     fp32, bf16: On any device; bf16 without instructions for it is slow.
     fp16: On a GPU, with scaled gradients; elsewhere as auto, so that what was trained on a GPU
         runs anywhere.
+    int8: In use on a CPU that has instructions for it, of an encoder of BERT's build; elsewhere,
+        and in training, as auto.
     """
 
     auto = "auto"
     fp32 = "fp32"
     bf16 = "bf16"
     fp16 = "fp16"
+    int8 = "int8"
 
 
-def read_precision(name: str) -> Precision:
+def read_precision(name: str, *, known: Iterable[Precision] = Precision) -> Precision:
     """A precision by its name in a config.
 
+    known (Iterable[Precision]): Those that are served.
     RAISES: BL325 (no such precision).
     """
-    try:
-        return Precision(name)
-    except ValueError:
-        raise BertLstmError("BL325", precision=name, known=", ".join(Precision)) from None
+    if name not in list(map(str, known)):
+        raise BertLstmError("BL325", precision=name, known=", ".join(known))
+    return Precision(name)
 
 
 def autocast_dtype(precision: Precision, device: str) -> torch.dtype | None:

@@ -5,12 +5,15 @@ regularization", ICLR 2019; layer-wise decay: Howard, Ruder, ACL 2018.
 """
 
 import re
+from collections import defaultdict
 from collections.abc import Generator, Iterable
 from typing import Any
 
-from thinc.api import Optimizer
-from thinc.backends import get_array_ops
+import torch
+from thinc.api import Optimizer, get_array_module, xp2torch
 from thinc.types import FloatsXd
+from torch import Tensor
+from torch.optim.adamw import adamw
 
 KeyT = tuple[int, str]
 
@@ -76,30 +79,68 @@ class PartwiseAdam(Optimizer):
 
     def _apply(self) -> None:
         """Change the weights where they are: their owners hold the same arrays."""
-        shrink = self._clip_factor()
+        tensors = {
+            key: (xp2torch(weights), xp2torch(gradient))
+            for key, (weights, gradient, _) in self._pending.items()
+        }
         scales = self._rate_scales([name for _, name in self._pending])
-        for key, (weights, gradient, lr_scale) in self._pending.items():
+        shrink = self._clip_factor([gradient for _, gradient in tensors.values()])
+        alike = defaultdict(list)
+        for key, (weights, gradient) in tensors.items():
             # A parameter that nothing uses is left alone, by the decay too.
             if key not in self.mom1 and not gradient.any():
                 continue
-            self.nr_update[key] += 1
             gradient *= shrink
-            scale = lr_scale * scales[key[1]]
             # Biases and normalization weights are vectors, and do not decay.
-            if weights.ndim > 1:
-                weights *= 1.0 - self.learn_rate * scale * self.L2
-            ops = get_array_ops(weights)
-            updated, _ = self._adam(ops, weights, gradient, scale, key, self.nr_update[key])
-            if updated is not weights:
-                weights[...] = updated
+            decay = self.L2 if weights.ndim > 1 else 0.0
+            alike[self._pending[key][2] * scales[key[1]], decay, weights.device].append(key)
+        for (scale, decay, _), keys in alike.items():
+            self._step(keys, tensors, rate=self.learn_rate * scale, decay=decay)
         self._pending.clear()
 
-    def _clip_factor(self) -> float:
+    def _step(
+        self,
+        keys: list[KeyT],
+        tensors: dict[KeyT, tuple[Tensor, Tensor]],
+        *,
+        rate: float,
+        decay: float,
+    ) -> None:
+        """Take a step of torch's fused AdamW, which goes over the weights once."""
+        for key in keys:
+            self.nr_update[key] += 1
+            for moments in (self.mom1, self.mom2):
+                if key not in moments:
+                    weights = self._pending[key][0]
+                    moments[key] = get_array_module(weights).zeros_like(weights)
+        all_weights, gradients = zip(*(tensors[key] for key in keys), strict=True)
+        adamw(
+            list(all_weights),
+            list(gradients),
+            [xp2torch(self.mom1[key]) for key in keys],
+            [xp2torch(self.mom2[key]) for key in keys],
+            [],
+            # The step counts itself up.
+            [
+                torch.tensor(self.nr_update[key] - 1.0, device=weights.device)
+                for key, weights in zip(keys, all_weights, strict=True)
+            ],
+            fused=True,
+            amsgrad=False,
+            maximize=False,
+            lr=rate,
+            weight_decay=decay,
+            beta1=self.b1,
+            beta2=self.b2,
+            eps=self.eps,
+        )
+
+    def _clip_factor(self, gradients: list[Tensor]) -> float:
         if not self.grad_clip:
             return 1.0
-        gradients = [gradient for _, gradient, _ in self._pending.values()]
+        norms = [torch.linalg.vector_norm(gradient, dtype=torch.float64) for gradient in gradients]
         # One number leaves the GPU, not one a parameter.
-        norm = float(sum((gradient**2).sum(dtype="float64") for gradient in gradients)) ** 0.5
+        norm = float(torch.stack(norms).norm()) if norms else 0.0
         return min(1.0, self.grad_clip / norm) if norm else 1.0
 
     def _rate_scales(self, names: Iterable[str]) -> dict[str, float]:

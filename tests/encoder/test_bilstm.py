@@ -4,6 +4,7 @@ import torch
 from thinc.api import Model, NumpyOps, get_current_ops
 
 from spacy_bertlstm.encoder.bilstm import stacked_bilstm
+from spacy_bertlstm.encoder.precision import Precision
 
 
 @pytest.fixture
@@ -33,6 +34,46 @@ def test_a_sequence_gives_the_same_alone_and_in_a_batch(
     assert [Y.shape for Y in together] == [(len(X), 8) for X in Xs]
     for X, Y in zip(Xs, together, strict=True):
         numpy.testing.assert_allclose(lstm.predict([X])[0], Y, atol=1e-6)
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_two_threads_give_what_one_gives(
+    lstm: Model, rng: numpy.random.Generator, threads: int
+) -> None:
+    Xs = sequences(rng, [5, 1, 0, 17])
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    expected = lstm.predict(Xs)
+    try:
+        torch.set_num_threads(threads)
+        found = lstm.predict(Xs)
+        assert torch.get_num_threads() == threads
+    finally:
+        torch.set_num_threads(before)
+    for Y, expected_Y in zip(found, expected, strict=True):
+        numpy.testing.assert_array_equal(Y, expected_Y)
+
+
+def test_bf16_is_near_fp32_in_use_and_in_training(rng: numpy.random.Generator) -> None:
+    models = [
+        stacked_bilstm(4, 2, dropout=0.0, precision=precision)
+        for precision in (Precision.fp32, Precision.bf16)
+    ]
+    Xs = sequences(rng, [5, 1, 0, 17])
+    models[0].initialize(X=Xs)
+    models[1].from_bytes(models[0].to_bytes())
+    dYs = [rng.normal(size=(len(X), 8)).astype("f") for X in Xs]
+    exact, rounded = (model.predict(Xs) for model in models)
+    assert all(Y.dtype == numpy.float32 for Y in rounded)
+    found = numpy.concatenate(rounded)
+    assert not numpy.array_equal(found, numpy.concatenate(exact))
+    numpy.testing.assert_allclose(found, numpy.concatenate(exact), atol=0.02)
+    for model in models:
+        model.begin_update(Xs)[1](dYs)
+    for name in models[0].param_names:
+        right, near = (model.get_grad(name) for model in models)
+        assert near.dtype == numpy.float32
+        assert numpy.linalg.norm(near - right) < 0.05 * numpy.linalg.norm(right), name
 
 
 def test_empty_batches(lstm: Model) -> None:

@@ -16,6 +16,7 @@ from transformers.utils import ModelOutput
 
 from spacy_bertlstm.encoder import budget
 from spacy_bertlstm.encoder.budget import group_runs
+from spacy_bertlstm.encoder.packed import can_pack
 from spacy_bertlstm.encoder.transformer import TransformerModel, build_transformer_model
 from spacy_bertlstm.encoder.windows import make_sentence_windows
 
@@ -23,16 +24,24 @@ NLP = spacy.blank("en")
 # Windows of 8 to 3 pieces, special ones included.
 TEXTS = ["pain fever chest ray was given", "no pain", "", "x", "the patient has fever " * 4]
 MANY = 8192
-# The padded pieces of the sub-batches, where only lengths part them.
-BY_LENGTH = [24, 6, 4, 3]
+# The pieces of the sub-batches, where only lengths part them: packed there are no sub-batches.
+BY_LENGTH = {True: [37], False: [24, 6, 4, 3]}
 FEW = 20
 LESS_THAN_A_WINDOW = 5
 
 Build = Callable[..., TransformerModel]
 
 
+@pytest.fixture(params=[True, False], ids=["packed", "padded"])
+def packs(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> bool:
+    """Whether the encoder is one that runs without padding."""
+    packs: bool = request.param
+    monkeypatch.setattr(budget, "can_pack", lambda encoder: packs and can_pack(encoder))
+    return packs
+
+
 @pytest.fixture
-def build(tiny_bert: Path) -> Build:
+def build(tiny_bert: Path, packs: bool) -> Build:
     """The same weights, with another budget or dropout."""
 
     def make(max_pieces: int, dropout: float = 0.0) -> TransformerModel:
@@ -54,10 +63,10 @@ def make_docs() -> list[Doc]:
 
 
 def record_calls(model: TransformerModel) -> list[int]:
-    """The padded word pieces of each call of the encoder."""
+    """The word pieces of each sub-batch, with their padding where the encoder needs it."""
     calls: list[int] = []
-    model.transformer.register_forward_pre_hook(
-        lambda module, args, kwargs: calls.append(kwargs["input_ids"].numel()), with_kwargs=True
+    model.transformer.embeddings.word_embeddings.register_forward_pre_hook(
+        lambda module, args: calls.append(args[0].numel())
     )
     return calls
 
@@ -81,33 +90,41 @@ def train(model: TransformerModel) -> tuple[numpy.ndarray, dict[str, numpy.ndarr
     return Y, gradients
 
 
-@given(lengths=st.lists(st.integers(1, 30), min_size=1, max_size=20), most=st.integers(10, 100))
-def test_groups_hold_each_run_once_and_keep_to_the_budget(lengths: list[int], most: int) -> None:
-    groups = group_runs(lengths, most)
-    assert sorted(i for group in groups for i in group) == list(range(len(lengths)))
-    for group in groups:
-        assert len(group) == 1 or max(lengths[i] for i in group) * len(group) <= most
-    if max(lengths) * len(lengths) <= most:
-        assert len(groups) == 1
-
-
 @given(
-    lengths=st.lists(st.integers(1, 500), min_size=1, max_size=20), closeness=st.floats(0.1, 0.95)
+    lengths=st.lists(st.integers(1, 30), min_size=1, max_size=20),
+    most=st.integers(10, 100),
+    packs=st.booleans(),
+    device=st.sampled_from(["cpu", "cuda"]),
 )
-def test_runs_of_a_group_are_of_like_length(lengths: list[int], closeness: float) -> None:
-    groups = group_runs(lengths, 10**6, closeness=closeness)
-    assert sorted(i for group in groups for i in group) == list(range(len(lengths)))
-    ordered = [[lengths[i] for i in group] for group in groups]
+def test_groups_hold_each_run_once_and_keep_to_the_budget(
+    lengths: list[int], most: int, packs: bool, device: str
+) -> None:
+    batches = group_runs(lengths, most, device=device, packs=packs)
+    runs = [i for groups in batches for group in groups for i in group]
+    assert sorted(runs) == list(range(len(lengths)))
+    for groups in batches:
+        padded = sum(max(lengths[i] for i in group) * len(group) for group in groups)
+        assert padded <= most or sum(map(len, groups)) == 1
+        assert packs or len(groups) == 1
+    if device == "cuda" and max(lengths) * len(lengths) <= most:
+        assert len(batches) == len(batches[0]) == 1
+
+
+@given(lengths=st.lists(st.integers(1, 500), min_size=1, max_size=20), packs=st.booleans())
+def test_on_a_cpu_runs_of_a_group_are_of_like_length(lengths: list[int], packs: bool) -> None:
+    batches = group_runs(lengths, 10**6, device="cpu", packs=packs)
+    ordered = [[lengths[i] for i in group] for groups in batches for group in groups]
+    assert len(batches) == (1 if packs else len(ordered))
     for group, next_group in itertools.pairwise(ordered):
-        assert group[-1] >= closeness * group[0] > next_group[0]
-    assert ordered[-1][-1] >= closeness * ordered[-1][0]
+        assert group[-1] >= 0.8 * group[0] > next_group[0]
+    assert ordered[-1][-1] >= 0.8 * ordered[-1][0]
 
 
-def test_prediction_in_sub_batches_gives_the_same(build: Build) -> None:
+def test_prediction_in_sub_batches_gives_the_same(build: Build, packs: bool) -> None:
     small, large = build(FEW), build(MANY)
     calls, one_call = record_calls(small), record_calls(large)
     in_parts, at_once = vectors(small.predict(make_docs())), vectors(large.predict(make_docs()))
-    assert one_call == BY_LENGTH
+    assert one_call == BY_LENGTH[packs]
     assert len(calls) > len(one_call)
     assert max(calls) <= FEW
     numpy.testing.assert_allclose(in_parts, at_once, atol=1e-5)
@@ -125,13 +142,13 @@ def test_a_window_of_more_pieces_goes_through_alone_and_whole(build: Build) -> N
 
 @pytest.mark.parametrize("few, most", [(FEW, FEW), (LESS_THAN_A_WINDOW, 8)])
 def test_training_in_sub_batches_gives_the_same_gradients(
-    build: Build, few: int, most: int
+    build: Build, packs: bool, few: int, most: int
 ) -> None:
     small, large = build(few), build(MANY)
     calls, one_call = record_calls(small), record_calls(large)
     Y_parts, in_parts = train(small)
     Y_whole, at_once = train(large)
-    assert one_call == BY_LENGTH  # nothing is computed twice where there is no need
+    assert one_call == BY_LENGTH[packs]  # nothing is computed twice where there is no need
     assert max(calls) <= most
     assert calls[: len(calls) // 2] == calls[len(calls) // 2 :]  # forward, and again
     numpy.testing.assert_allclose(Y_parts, Y_whole, atol=1e-5)
@@ -156,9 +173,7 @@ def test_no_activation_is_kept_between_forward_and_backward(build: Build) -> Non
         return sum(tensor.is_floating_point() for tensor in saved)
 
     assert train_forward(build(MANY)) > 50
-    # The word pieces alone, which are integers.
     assert train_forward(build(FEW)) == 0
-    assert saved
 
 
 def test_each_sub_batch_is_computed_again_with_the_same_dropout(
@@ -167,8 +182,8 @@ def test_each_sub_batch_is_computed_again_with_the_same_dropout(
     """Gradients equal those of a run that keeps everything."""
     outputs: list[numpy.ndarray] = []
     model = build(FEW, dropout=0.5)
-    model.transformer.encoder.layer[1].attention.register_forward_hook(
-        lambda module, inputs, output: outputs.append(output[0].detach().numpy().copy())
+    model.transformer.encoder.layer[1].attention.output.dense.register_forward_hook(
+        lambda module, inputs, output: outputs.append(output.detach().numpy().copy())
     )
     torch.manual_seed(3)
     Y, again = train(model)
@@ -206,8 +221,8 @@ def test_sub_batches_on_a_gpu(build: Build) -> None:
     with use_ops("cupy"):
         model = build(FEW, dropout=0.5)
         outputs: list[torch.Tensor] = []
-        model.transformer.encoder.layer[1].attention.register_forward_hook(
-            lambda module, inputs, output: outputs.append(output[0].detach().clone())
+        model.transformer.encoder.layer[1].attention.output.dense.register_forward_hook(
+            lambda module, inputs, output: outputs.append(output.detach().clone())
         )
         batch, backprop = model.begin_update(make_docs())
         Y = batch.model_output["last_hidden_state"]

@@ -1,0 +1,29 @@
+"""Dropout at the price of a byte of randomness a value."""
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+_VALUES_OF_A_BYTE = 256
+_BYTES_A_DRAW = 8
+
+
+def drop(X: Tensor, rate: float) -> Tensor:
+    """Set a share of the values to zero, and scale the others up by as much.
+
+    On a CPU torch's own dropout draws a number for each value, which takes as long as an
+    encoder's matrix products; here one draw serves eight.
+
+    X (Tensor): In training; a rate of 0 gives it back.
+    rate (float): On a CPU it is rounded to a 256th, 0.1 to 0.1016.
+    """
+    if not rate:
+        return X
+    if X.device.type != "cpu":
+        return functional.dropout(X, rate)
+    threshold = round(rate * _VALUES_OF_A_BYTE)
+    draws = torch.empty(-(-X.numel() // _BYTES_A_DRAW), dtype=torch.int64)
+    # Without an upper bound, all 64 bits are random.
+    draws.random_(-(2**63), None)
+    kept = draws.view(torch.uint8)[: X.numel()].view(X.shape) >= threshold
+    return X * kept.to(X.dtype).mul_(_VALUES_OF_A_BYTE / (_VALUES_OF_A_BYTE - threshold))

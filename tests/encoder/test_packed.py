@@ -1,0 +1,125 @@
+"""Encoders without padding give what transformers' own give."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from transformers import (
+    AutoModel,
+    BertConfig,
+    BertModel,
+    DistilBertConfig,
+    DistilBertModel,
+    PreTrainedModel,
+    RobertaConfig,
+    RobertaModel,
+    XLMRobertaConfig,
+    XLMRobertaModel,
+)
+
+from spacy_bertlstm.encoder import packed
+from spacy_bertlstm.encoder.packed import Layer, can_pack, make_group, run_packed
+
+SMALL = {
+    "vocab_size": 60,
+    "hidden_size": 16,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 4,
+    "intermediate_size": 24,
+    "max_position_embeddings": 40,
+}
+LENGTHS = [[9, 9], [7, 6, 5], [3], [1, 1]]
+
+
+def make(name: str) -> PreTrainedModel:
+    torch.manual_seed(0)
+    made: PreTrainedModel = {
+        "bert": lambda: BertModel(BertConfig(**SMALL)),
+        "bert-relu": lambda: BertModel(BertConfig(hidden_act="relu", **SMALL)),
+        "roberta": lambda: RobertaModel(RobertaConfig(type_vocab_size=1, **SMALL)),
+        "xlm-roberta": lambda: XLMRobertaModel(XLMRobertaConfig(type_vocab_size=1, **SMALL)),
+        "relative": lambda: BertModel(BertConfig(position_embedding_type="relative_key", **SMALL)),
+        "decoder": lambda: BertModel(BertConfig(is_decoder=True, **SMALL)),
+        "distilbert": lambda: DistilBertModel(DistilBertConfig(dim=16, hidden_dim=24, n_heads=4)),
+    }[name]()
+    return made.eval()
+
+
+def run(encoder: PreTrainedModel, ids: torch.Tensor, type_ids: torch.Tensor | None) -> torch.Tensor:
+    groups, start = [], 0
+    for lengths in LENGTHS:
+        groups.append(make_group(start, lengths, torch.device("cpu")))
+        start += sum(lengths)
+    positions = torch.cat([torch.arange(length) for lengths in LENGTHS for length in lengths])
+    layers = [Layer(layer) for layer in encoder.encoder.layer]
+    return run_packed(encoder, layers, ids, type_ids, positions, groups)
+
+
+def run_one_by_one(
+    encoder: PreTrainedModel, ids: torch.Tensor, type_ids: torch.Tensor | None
+) -> torch.Tensor:
+    lengths = [length for group in LENGTHS for length in group]
+    segments = [None] * len(lengths) if type_ids is None else type_ids.split(lengths)
+    outputs = [
+        encoder(
+            input_ids=text[None], token_type_ids=None if segment is None else segment[None]
+        ).last_hidden_state[0]
+        for text, segment in zip(ids.split(lengths), segments, strict=True)
+    ]
+    return torch.cat(outputs)
+
+
+@pytest.mark.parametrize("name", ["bert", "bert-relu", "roberta", "xlm-roberta"])
+@pytest.mark.parametrize("short", [0, 256], ids=["torch's attention", "a table of attention"])
+def test_vectors_and_gradients_equal_those_of_transformers(
+    name: str, short: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(packed, "_SHORT", short)
+    encoder = make(name)
+    assert can_pack(encoder)
+    n_pieces = sum(map(sum, LENGTHS))
+    ids = torch.randint(5, 60, (n_pieces,))
+    type_ids = torch.randint(0, 2, (n_pieces,)) if name == "bert" else None
+    dY = torch.randn(n_pieces, 16)
+    gradients = []
+    outputs = []
+    for calculate in (run, run_one_by_one):
+        encoder.zero_grad()
+        Y = calculate(encoder, ids, type_ids)
+        Y.backward(dY)
+        outputs.append(Y.detach())
+        gradients.append(
+            {
+                key: weight.grad.clone()
+                for key, weight in encoder.named_parameters()
+                if weight.grad is not None
+            }
+        )
+    torch.testing.assert_close(*outputs, atol=1e-5, rtol=1e-5)
+    ours, theirs = gradients
+    assert ours.keys() == theirs.keys()
+    for key, gradient in ours.items():
+        torch.testing.assert_close(gradient, theirs[key], atol=1e-5, rtol=1e-4, msg=key)
+
+
+@pytest.mark.parametrize("name", ["relative", "decoder", "distilbert"])
+def test_other_builds_are_told_apart(name: str) -> None:
+    assert not can_pack(make(name))
+
+
+def test_code_of_others_is_not_taken_for_berts() -> None:
+    class OwnBert(BertModel):
+        pass
+
+    assert not can_pack(OwnBert(BertConfig(**SMALL)))
+
+
+def test_dropout_is_the_encoders_own(tiny_bert: Path) -> None:
+    encoder = AutoModel.from_pretrained(tiny_bert, hidden_dropout_prob=0.5)
+    ids = torch.randint(5, 60, (sum(map(sum, LENGTHS)),))
+    still = run(encoder.eval(), ids, None)
+    torch.testing.assert_close(still, run(encoder, ids, None))
+    encoder.train()
+    assert not torch.allclose(run(encoder, ids, None), still, atol=1e-3)
+    encoder.config.hidden_dropout_prob = encoder.config.attention_probs_dropout_prob = 0.0
+    torch.testing.assert_close(run(encoder, ids, None), still)
