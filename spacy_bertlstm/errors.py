@@ -121,6 +121,20 @@ MESSAGES = {
     "underscores, without the language, and a version as PEP 440 writes it, such as 0.1.0.",
     "BL336": "language '{lang}': spaCy cannot load it ({reason}). Give a code such as en, and "
     "install what spaCy needs for that language.",
+    "BL390": "no component holds a transformer of spacy-transformers (architectures: {found}). "
+    "Give a pipeline with TransformerModel or Tok2VecTransformer, v1 to v3.",
+    "BL391": "component '{name}': its transformer has no weights yet. Give a trained pipeline.",
+    "BL392": "component '{name}': mixed_precision = true is fp16 on a GPU and fp32 on a CPU. "
+    "Say which with --precision.",
+    "BL393": "component '{name}': {setter} reads the transformer's whole output, which is laid out "
+    "otherwise after acceleration. Remove set_extra_annotations from the config, or keep the "
+    "pipeline as it is.",
+    "BL394": "component '{name}': its transformer is configured to give {output}, which would be "
+    "lost. Remove it from transformer_config, or keep the pipeline as it is.",
+    "BL395": "component '{name}': its tokenizer counts the blank before a word to the word, where "
+    "spacy-transformers pools the word's first piece into the word before too, and this package "
+    "does not. Give --windows sentences, which may change predictions, and --test to see how much.",
+    "BL396": "{path}: no words in it to compare pipelines on. Give Docs with gold annotation.",
     # BL4xx: tags
     "BL401": "tag '{tag}' is no BILUO tag. Give tags of the form O, B-X, I-X, L-X or U-X.",
     # BL5xx: training

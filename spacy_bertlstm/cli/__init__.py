@@ -1,5 +1,6 @@
 """The commands of `python -m spacy bertlstm`."""
 
+from spacy_bertlstm.cli.accelerate import accelerate as accelerate
 from spacy_bertlstm.cli.agreement import agreement as agreement
 from spacy_bertlstm.cli.app import app as app
 from spacy_bertlstm.cli.calibrate import calibrate as calibrate
