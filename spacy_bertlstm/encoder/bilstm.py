@@ -1,27 +1,28 @@
 """The one torch LSTM: stacked, bidirectional, over sequences of any length."""
 
 from collections.abc import Callable, Sequence
-from concurrent.futures import Executor, ThreadPoolExecutor
-from contextlib import AbstractContextManager, nullcontext
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from typing import cast
+from itertools import starmap
+from typing import Any, cast
 
 import numpy
 import torch
 from thinc.api import Model, get_width, torch2xp, xp2torch
 from thinc.types import Floats2d
 from torch import Tensor
-from torch.nn.functional import dropout
 from torch.nn.utils.rnn import pad_sequence
 
+from spacy_bertlstm.encoder.dropout import drop
 from spacy_bertlstm.encoder.precision import Precision, autocast_dtype
 from spacy_bertlstm.encoder.threads import one_thread, require_own_threads
 
 InT = list[Floats2d]
 OutT = list[Floats2d]
 
-# Sequences at least so long as this share of the longest beside them run together.
-_SIMILAR_LENGTH = 0.75
+# Sequences at least so long as this share of the longest beside them run together, in use and in
+# training, where each step has a price of its own.
+_SIMILAR_LENGTH = {False: 0.75, True: 0.4}
 
 
 def stacked_bilstm(
@@ -34,7 +35,7 @@ def stacked_bilstm(
 
     Each direction runs on its own over padded batches, the backward one over sequences that
     are reversed before they are padded. So padding always comes last and reaches no output,
-    as in torch's packed sequences, whose training takes several times as long on a CPU. In use,
+    as in torch's packed sequences, whose training takes several times as long on a CPU. On a CPU
     where torch may have two threads, the two directions run side by side.
 
     hidden_width (int): Units each way; the output has twice as many.
@@ -74,10 +75,10 @@ def forward(
     rate = model.attrs["dropout"] if is_train else 0.0
     dtype = autocast_dtype(precision, X.device.type) or X.dtype
     own = {name: weight.to(dtype) for name, weight in weights.items()}
-    apart = not is_train and X.device.type == "cpu" and torch.get_num_threads() > 1
-    with torch.set_grad_enabled(is_train), one_thread(), _companion(apart) as companion:
+    apart = X.device.type == "cpu" and torch.get_num_threads() > 1
+    with torch.set_grad_enabled(is_train), one_thread():
         # (total length, nO)
-        Y = _run(X.to(dtype), lengths, own, model.attrs["depth"], rate, companion).to(X.dtype)
+        Y = _run(X.to(dtype), lengths, own, model.attrs["depth"], rate, apart).to(X.dtype)
 
     def backprop(dYs: OutT) -> InT:
         dY = xp2torch(model.ops.xp.concatenate([dY for dY in dYs if len(dY)]))
@@ -106,38 +107,34 @@ def first_width(Xs: InT) -> int:
     return get_width(next((X for X in Xs if len(X)), Xs[0]))
 
 
-def _companion(wanted: bool) -> AbstractContextManager[Executor | None]:
-    """A second thread, where it is wanted; made anew, since a process loses threads by a fork."""
-    return ThreadPoolExecutor(1) if wanted else nullcontext()
-
-
 def _run(
     X: Tensor,
     lengths: Sequence[int],
     weights: dict[str, Tensor],
     depth: int,
     rate: float,
-    companion: Executor | None,
+    apart: bool,
 ) -> Tensor:
     """All layers over all sequences, given and returned one behind the other."""
     ends = numpy.cumsum(lengths)
     rows, outputs = [], []
-    for group in _group_by_length(lengths):
+    for group in _group_by_length(lengths, in_training=torch.is_grad_enabled()):
         inputs = [X[ends[i] - lengths[i] : ends[i]] for i in group]
         rows += [torch.arange(ends[i] - lengths[i], ends[i]) for i in group]
-        outputs.append(_run_group(inputs, weights, depth, rate, companion))
+        outputs.append(_run_group(inputs, weights, depth, rate, apart))
     Y = torch.cat(outputs)
     # From the groups' order back to the given one.
     return Y[torch.argsort(torch.cat(rows)).to(Y.device)]
 
 
-def _group_by_length(lengths: Sequence[int]) -> list[list[int]]:
-    """Indices of sequences that are padded to one length, each by a third at most."""
+def _group_by_length(lengths: Sequence[int], *, in_training: bool) -> list[list[int]]:
+    """Indices of sequences that are padded to one length."""
+    similar = _SIMILAR_LENGTH[in_training]
     groups: list[list[int]] = []
     for i in sorted(range(len(lengths)), key=lambda i: -lengths[i]):
         if not lengths[i]:
             break
-        if groups and lengths[i] >= _SIMILAR_LENGTH * lengths[groups[-1][0]]:
+        if groups and lengths[i] >= similar * lengths[groups[-1][0]]:
             groups[-1].append(i)
         else:
             groups.append([i])
@@ -145,11 +142,7 @@ def _group_by_length(lengths: Sequence[int]) -> list[list[int]]:
 
 
 def _run_group(
-    sequences: list[Tensor],
-    weights: dict[str, Tensor],
-    depth: int,
-    rate: float,
-    companion: Executor | None,
+    sequences: list[Tensor], weights: dict[str, Tensor], depth: int, rate: float, apart: bool
 ) -> Tensor:
     lengths = torch.tensor([len(sequence) for sequence in sequences], device=sequences[0].device)
     X = pad_sequence(sequences)  # (longest, n_sequences, width)
@@ -158,30 +151,72 @@ def _run_group(
     inside = steps < lengths  # (longest, n_sequences)
     # Reverses each sequence and leaves its padding where it is; its own inverse.
     reverse = torch.where(inside, lengths - 1 - steps, steps)
-
-    # Each thread has a mind of its own on whether gradients are wanted.
-    wanted = torch.is_grad_enabled()
-
-    def run_backward(X: Tensor, layer: int) -> Tensor:
-        with torch.set_grad_enabled(wanted):
-            return _run_lstm(X[reverse, column], weights, f"l{layer}_reverse")[reverse, column]
-
     for layer in range(depth):
-        pending = companion.submit(run_backward, X, layer) if companion else None
-        onward = _run_lstm(X, weights, f"l{layer}")
-        backward = pending.result() if pending else run_backward(X, layer)
-        X = dropout(torch.cat([onward, backward], dim=-1), rate)
+        both = [
+            (X, *_layer_weights(weights, f"l{layer}")),
+            (X[reverse, column], *_layer_weights(weights, f"l{layer}_reverse")),
+        ]
+        onward, backward = (
+            _SideBySide.apply(*both[0], *both[1]) if apart else starmap(_run_lstm, both)
+        )
+        X = drop(torch.cat([onward, backward[reverse, column]], dim=-1), rate)
     # (longest, n_sequences, nO) -> (total length, nO)
     return X.transpose(0, 1)[inside.T]
 
 
-def _run_lstm(X: Tensor, weights: dict[str, Tensor], suffix: str) -> Tensor:
+def _layer_weights(weights: dict[str, Tensor], suffix: str) -> list[Tensor]:
+    return [
+        weights[f"{name}_{suffix}"] for name in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
+    ]
+
+
+def _run_lstm(X: Tensor, *weights: Tensor) -> Tensor:
     """One layer in one direction, (longest, n_sequences, width) to (..., hidden_width)."""
-    names = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
-    own = [weights[f"{name}_{suffix}"] for name in names]
-    state = X.new_zeros(1, X.shape[1], own[1].shape[1])
-    Y: Tensor = torch.lstm(X, (state, state), own, True, 1, 0.0, False, False, False)[0]
+    state = X.new_zeros(1, X.shape[1], weights[1].shape[1])
+    Y: Tensor = torch.lstm(X, (state, state), weights, True, 1, 0.0, False, False, False)[0]
     return Y
+
+
+class _SideBySide(torch.autograd.Function):
+    """Two LSTMs in two threads, their gradients too.
+
+    Torch has one thread to calculate gradients on a CPU, so each of the two has a graph of its
+    own. Threads are made anew each time: a process that was forked has lost those of its parent.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, *inputs: Tensor) -> tuple[Tensor, Tensor]:
+        wanted = any(ctx.needs_input_grad)
+
+        def run(own: Sequence[Tensor]) -> tuple[list[Tensor], Tensor]:
+            with torch.set_grad_enabled(wanted):
+                leaves = [tensor.detach().requires_grad_(wanted) for tensor in own]
+                return leaves, _run_lstm(*leaves)
+
+        ctx.graphs = _in_two_threads(run, _halves(inputs))
+        (_, first), (_, second) = ctx.graphs
+        return first.detach(), second.detach()
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, ...]:
+        def run(graph: tuple[tuple[list[Tensor], Tensor], Tensor]) -> tuple[Tensor, ...]:
+            (leaves, Y), dY = graph
+            return torch.autograd.grad(Y, leaves, dY)
+
+        first, second = _in_two_threads(run, list(zip(ctx.graphs, gradients, strict=True)))
+        return *first, *second
+
+
+def _halves(inputs: Sequence[Tensor]) -> list[Sequence[Tensor]]:
+    middle = len(inputs) // 2
+    return [inputs[:middle], inputs[middle:]]
+
+
+def _in_two_threads(function: Callable[[Any], Any], arguments: Sequence[Any]) -> tuple[Any, Any]:
+    first, second = arguments
+    with ThreadPoolExecutor(1) as companion:
+        pending = companion.submit(function, second)
+        return function(first), pending.result()
 
 
 def _torch_lstm(width: int, hidden_width: int, depth: int, device: str = "meta") -> torch.nn.LSTM:

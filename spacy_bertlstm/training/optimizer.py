@@ -84,29 +84,32 @@ class PartwiseAdam(Optimizer):
             for key, (weights, gradient, _) in self._pending.items()
         }
         scales = self._rate_scales([name for _, name in self._pending])
-        shrink = self._clip_factor([gradient for _, gradient in tensors.values()])
+        divisor = self._clip_divisor([gradient for _, gradient in tensors.values()])
         alike = defaultdict(list)
         for key, (weights, gradient) in tensors.items():
             # A parameter that nothing uses is left alone, by the decay too.
             if key not in self.mom1 and not gradient.any():
                 continue
-            gradient *= shrink
             # Biases and normalization weights are vectors, and do not decay.
             decay = self.L2 if weights.ndim > 1 else 0.0
             alike[self._pending[key][2] * scales[key[1]], decay, weights.device].append(key)
         for (scale, decay, _), keys in alike.items():
-            self._step(keys, tensors, rate=self.learn_rate * scale, decay=decay)
+            self._step(keys, tensors, divisor, rate=self.learn_rate * scale, decay=decay)
         self._pending.clear()
 
     def _step(
         self,
         keys: list[KeyT],
         tensors: dict[KeyT, tuple[Tensor, Tensor]],
+        divisor: float,
         *,
         rate: float,
         decay: float,
     ) -> None:
-        """Take a step of torch's fused AdamW, which goes over the weights once."""
+        """Take a step of torch's fused AdamW, which goes over the weights once.
+
+        divisor (float): Of the gradients.
+        """
         for key in keys:
             self.nr_update[key] += 1
             for moments in (self.mom1, self.mom2):
@@ -125,6 +128,7 @@ class PartwiseAdam(Optimizer):
                 torch.tensor(self.nr_update[key] - 1.0, device=weights.device)
                 for key, weights in zip(keys, all_weights, strict=True)
             ],
+            grad_scale=torch.tensor(divisor, device=all_weights[0].device),
             fused=True,
             amsgrad=False,
             maximize=False,
@@ -135,13 +139,13 @@ class PartwiseAdam(Optimizer):
             eps=self.eps,
         )
 
-    def _clip_factor(self, gradients: list[Tensor]) -> float:
+    def _clip_divisor(self, gradients: list[Tensor]) -> float:
         if not self.grad_clip:
             return 1.0
-        norms = [torch.linalg.vector_norm(gradient, dtype=torch.float64) for gradient in gradients]
+        norms = [torch.linalg.vector_norm(gradient) for gradient in gradients]
         # One number leaves the GPU, not one a parameter.
-        norm = float(torch.stack(norms).norm()) if norms else 0.0
-        return min(1.0, self.grad_clip / norm) if norm else 1.0
+        norm = float(torch.stack(norms).double().norm()) if norms else 0.0
+        return max(1.0, norm / self.grad_clip)
 
     def _rate_scales(self, names: Iterable[str]) -> dict[str, float]:
         """What the learning rate is multiplied by for parameters of some names."""
