@@ -36,11 +36,18 @@ MESSAGES = {
     "characters without '|', tabs, line breaks and byte order marks.",
     "BL142": "{path}: it has text but no annotations, and --require-annotations was given. "
     "Take the file out, or leave the option away.",
+    "BL143": "{path}, line {line}: no column '{column}'. Name the table's own with --{option}.",
+    "BL144": "{path}, line {line}: {reason}. Name each column once, and none 'format' or 'table'.",
+    "BL145": "{path}, line {line}: not CSV ({reason}). Mend the row that begins there.",
+    "BL146": "{path}: no row in it. Check that it is a table.",
+    "BL147": "{path}, line {line}: it has no label, and --require-annotations was given. "
+    "Take the row out, or leave the option away.",
+    "BL148": "--label-separator: white space cannot part labels. Give another string.",
     # BL2xx: Docs and DocBins
     "BL201": "{path}: not a DocBin ({reason}). Make one with 'python -m spacy bertlstm convert'.",
-    "BL202": "{path}: no Doc in it has entities. Convert annotated records; "
+    "BL202": "{path}: no Doc in it has entities or categories. Convert annotated records; "
     "--require-annotations makes the conversion insist on them.",
-    "BL203": "record '{record}': the entities on the Doc differ from those of its gold record. "
+    "BL203": "record '{record}': the annotations on the Doc differ from those of its gold record. "
     "Say which counts: --source record, or --source doc.",
     "BL204": "{path}: Doc number {index} has no record and no id to name its file. "
     "Set doc.user_data['id'] or convert with this package.",
@@ -121,6 +128,10 @@ MESSAGES = {
     "underscores, without the language, and a version as PEP 440 writes it, such as 0.1.0.",
     "BL336": "language '{lang}': spaCy cannot load it ({reason}). Give a code such as en, and "
     "install what spaCy needs for that language.",
+    "BL376": "{path}: max_words = {max_words} would cut Docs that have categories, and these are "
+    "of a whole text. Set max_words = 0 in [corpora].",
+    "BL377": "{path}: nothing in it is what the pipeline {model} predicts. Give Docs with gold "
+    "annotations of the kind that its components ({names}) set.",
     "BL390": "no component holds a transformer of spacy-transformers (architectures: {found}). "
     "Give a pipeline with TransformerModel or Tok2VecTransformer, v1 to v3.",
     "BL391": "component '{name}': its transformer has no weights yet. Give a trained pipeline.",

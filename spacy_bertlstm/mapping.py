@@ -71,6 +71,8 @@ class LabelMap:
             metadata=document.metadata,
             normalizations=tuple(_moved(document.normalizations, places, report)),
             notes=tuple(_moved(document.notes, places, report)),
+            categories=document.categories,
+            choices=document.choices,
         )
 
     def _map_concepts(self, concepts: Iterable[Concept], report: LossReport) -> list[Concept]:

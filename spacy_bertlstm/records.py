@@ -157,9 +157,12 @@ class Document:
 
     id (str): The record's name.
     text (str): The text, character for character as in the source.
-    annotated (bool): False where nobody annotated it, which is not the same as an
+    annotated (bool): False where nobody annotated its parts, which is not the same as an
         annotation that found nothing.
     metadata (dict[str, str]): What else the source says of the record.
+    categories (tuple[str, ...]): Those that the whole text belongs to.
+    choices (tuple[str, ...]): The categories that there were to choose from; none where nobody
+        chose, which is not the same as a choice that found none.
     """
 
     id: str
@@ -172,6 +175,13 @@ class Document:
     metadata: dict[str, str] = field(default_factory=dict)
     normalizations: tuple[Normalization, ...] = ()
     notes: tuple[Note, ...] = ()
+    categories: tuple[str, ...] = ()
+    choices: tuple[str, ...] = ()
+
+    @property
+    def has_annotations(self) -> bool:
+        """Whether somebody annotated its parts, or it as a whole."""
+        return self.annotated or bool(self.choices)
 
     def covered_text(self, concept: Concept) -> str:
         """The text under a concept, its fragments joined by one space."""
@@ -197,6 +207,8 @@ class Document:
         for key, kind in _PARTS.items():
             values[key] = tuple(kind(**_frozen(item)) for item in data.get(key, ()))
         values["metadata"] = dict(data.get("metadata", {}))
+        for key in ("categories", "choices"):
+            values[key] = _tuples(data.get(key, ()))
         document = cls(**values)
         _require_types(document)
         length = len(document.text)
@@ -204,6 +216,8 @@ class Document:
             fragments = concept.fragments
             if not fragments or not all(0 <= start <= end <= length for start, end in fragments):
                 raise ValueError(f"concept {concept.id} lies outside the text")
+        if not set(document.categories) <= set(document.choices):
+            raise ValueError("a category was not to choose")
         return document
 
 
@@ -211,7 +225,8 @@ def _require_types(document: Document) -> None:
     """Raise TypeError where a field holds another type than its class says."""
     metadata = document.metadata.items()
     sound = isinstance(document.annotated, bool) and all(map(_are_texts, metadata))
-    if not (sound and _are_texts((document.id, document.text))):
+    texts = ((document.id, document.text), document.categories, document.choices)
+    if not (sound and all(map(_are_texts, texts))):
         raise TypeError("the record")
     for key in _PARTS:
         for item in getattr(document, key):

@@ -153,6 +153,33 @@ def write_corpus() -> Callable[[Path], Path]:
     return write
 
 
+NOTES = [
+    ("The patient has no pain. He was given aspirin.", "improving"),
+    ("Chest x ray was given daily.", "stable"),
+    ("She has fever and chest pain.", "worsening"),
+    ("No fever. No pain.", "improving"),
+    ("The aspirin was given for the patient.", "stable"),
+    ("He has pain, fever of the chest.", "worsening"),
+]
+
+
+@pytest.fixture
+def write_categories() -> Callable[[Path], Path]:
+    """Write notes to a .spacy file, each of one of three categories."""
+
+    def write(path: Path) -> Path:
+        tokenizer = make_clinical_tokenizer()(spacy.blank("en"))
+        docs = []
+        for text, category in NOTES:
+            doc = tokenizer(text)
+            doc.cats = {label: float(label == category) for _, label in NOTES}
+            docs.append(doc)
+        write_docs(docs, path)
+        return path
+
+    return write
+
+
 @pytest.fixture
 def rng() -> numpy.random.Generator:
     return numpy.random.default_rng(0)

@@ -21,7 +21,15 @@ from spacy_bertlstm.pipeline.ner import BertLstmNer
 from spacy_bertlstm.training.optimizer import PartwiseAdam
 
 CONFIGS = sorted((Path(__file__).parent.parent / "configs").glob("*.cfg"))
-NAMES = ["ner.cfg", "ner_bert.cfg", "ner_bilstm.cfg", "ner_shared.cfg", "paper.cfg"]
+NAMES = [
+    "ner.cfg",
+    "ner_bert.cfg",
+    "ner_bilstm.cfg",
+    "ner_shared.cfg",
+    "paper.cfg",
+    "sentiment.cfg",
+    "textcat.cfg",
+]
 each_config = pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.name)
 Key = tuple[int, str]
 
@@ -77,9 +85,9 @@ def replaced(section: Mapping[str, Any], values: dict[str, Any], path: str) -> I
     for key, value in section.items():
         if isinstance(value, Mapping):
             yield from replaced(value, values, f"{path}{key}.")
-        elif key in values:
+        elif key in values and (key, value) != ("max_words", 0):  # whole notes
             yield path + key, values[key]
-        elif (key, value) == ("size", 640):
+        elif key == "size" and value >= 640:
             yield path + key, 20
 
 
@@ -107,6 +115,7 @@ def test_a_config_trains(
     tmp_path: Path,
     make_small: Callable[[Config], dict[str, Any]],
     write_corpus: Callable[[Path], Path],
+    write_categories: Callable[[Path], Path],
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
@@ -128,11 +137,13 @@ def test_a_config_trains(
 
     monkeypatch.setattr(Language, "initialize", note_parameters)
     monkeypatch.setattr(PartwiseAdam, "__call__", note_gradient)
-    corpus = write_corpus(tmp_path / "corpus.spacy")
-    overrides = make_small(load_config(path))
+    config = load_config(path)
+    classifies = "textcat" in config["components"]
+    corpus = (write_categories if classifies else write_corpus)(tmp_path / "corpus.spacy")
+    overrides = make_small(config)
     overrides.update({"paths.train": str(corpus), "paths.dev": str(corpus)})
     train(path, tmp_path / "out", overrides=overrides)
-    assert "ENTS_F" in capsys.readouterr().out
+    assert ("CATS_SCORE" if classifies else "ENTS_F") in capsys.readouterr().out
 
     (nlp,) = pipelines
     after = parameters(nlp)

@@ -47,6 +47,8 @@ FULL = Document(
     metadata={"format": "i2b2", "files": ".con"},
     normalizations=(Normalization("T2", "MESH:D1", "an entry", id="N1", source="1.ann:10"),),
     notes=(Note("sure?", "T1", "AnnotatorNotes", "#1", "1.ann:11"), Note("# alone")),
+    categories=("cardiology",),
+    choices=("cardiology", "neurology"),
 )
 
 RECORDS = {
@@ -131,9 +133,10 @@ def test_the_dict_is_plain() -> None:
 
 def test_a_dict_of_an_older_version_lacks_what_came_later() -> None:
     data = FULL.to_dict()
-    del data["normalizations"], data["notes"]
-    record = Document.from_dict(data)
-    assert record == dataclasses.replace(FULL, normalizations=(), notes=())
+    later: dict[str, Any] = dict.fromkeys(("normalizations", "notes", "categories", "choices"), ())
+    for key in later:
+        assert data.pop(key)
+    assert Document.from_dict(data) == dataclasses.replace(FULL, **later)
 
 
 def test_the_dict_holds_every_field() -> None:
@@ -206,6 +209,9 @@ def test_numbered_roles_order_the_ends_of_a_relation(
         ("", "metadata", {"files": 1.5}),
         ("", "text", 3),
         ("", "annotated", "yes"),
+        ("", "categories", "problem"),
+        ("", "choices", (1,)),
+        ("", "categories", ("not to choose",)),
     ],
 )
 def test_a_field_of_another_type_is_no_record(part: str, field: str, value: object) -> None:

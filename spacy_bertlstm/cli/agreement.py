@@ -66,7 +66,7 @@ def agreement(
         bool, typer.Option("--allow-loss", help="Go on where annotations cannot be read")
     ] = False,
 ) -> None:
-    """Compare two annotators: F1 of concepts and relations, Cohen's kappa, disagreements.
+    """Compare two annotators: F1 of concepts, relations and categories, kappa, disagreements.
 
     Records are matched by name. Those that only one annotator has are named and left out.
     """
@@ -80,7 +80,11 @@ def agreement(
             "only in B": [name for name in records_b if name not in records_a],
         }
         shared = [name for name in records_a if name in records_b]
-        both = [n for n in shared if records_a[n].annotated and records_b[n].annotated]
+        both = [
+            name
+            for name in shared
+            if records_a[name].has_annotations and records_b[name].has_annotations
+        ]
         alone["not annotated by both"] = [name for name in shared if name not in set(both)]
         if not both:
             raise BertLstmError("BL620", a=a, b=b)
@@ -171,11 +175,14 @@ def _print_figures(
             )
     if intervals:
         typer.echo("in brackets: 95 % intervals over records")
-    _print_table("concepts", found.concepts, {"f_exact", "f_overlap"}, intervals=intervals)
+    if len(found.concepts) > 1 or not found.categories:
+        _print_table("concepts", found.concepts, {"f_exact", "f_overlap"}, intervals=intervals)
     if found.attributes:
         _print_table("attributes", found.attributes, set(), intervals=intervals)
     if found.relations:
         _print_table("relations", found.relations, {"f"}, intervals=intervals)
+    if found.categories:
+        _print_table("categories", found.categories, {"f"}, intervals=intervals)
     if any(found.out_of_reach):
         of_a, of_b = found.out_of_reach
         typer.echo(f"not compared: {of_a} relations of A and {of_b} of B, on what only one marked")

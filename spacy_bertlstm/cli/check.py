@@ -18,14 +18,20 @@ def check(
         list[Path], typer.Argument(metavar="DOCS...", help=".spacy files, or folders of them")
     ],
 ) -> None:
-    """Count what .spacy files or folders of them hold; one that holds no entity is an error."""
+    """Count what .spacy files or folders of them hold; one without annotations is an error."""
     with errors_as_messages():
         for path in paths:
             counts = count_docs(read_docs(path))
-            if not counts.labels:
+            kinds = {"entities": counts.labels, "categories": counts.categories}
+            if not any(kinds.values()):
                 raise BertLstmError("BL202", path=path)
-            labels = ", ".join(f"{label} {count}" for label, count in sorted(counts.labels.items()))
+            found = [
+                f"{sum(labels.values())} {kind}: "
+                + ", ".join(f"{label} {count}" for label, count in sorted(labels.items()))
+                for kind, labels in kinds.items()
+                if labels
+            ]
             typer.echo(
                 f"{path}: {counts.docs} Docs ({counts.unannotated} without annotations), "
-                f"{counts.tokens} tokens, {sum(counts.labels.values())} entities: {labels}"
+                f"{counts.tokens} tokens, {'; '.join(found)}"
             )

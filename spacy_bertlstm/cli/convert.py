@@ -63,6 +63,22 @@ def convert(
         int | None,
         typer.Option(min=1, help="Write OUT as a folder of files of so many records each"),
     ] = None,
+    text_column: Annotated[
+        str | None, typer.Option(help="Tables: the column of the text; default: text")
+    ] = None,
+    label_column: Annotated[
+        str | None, typer.Option(help="Tables: the column of the label; default: label")
+    ] = None,
+    id_column: Annotated[
+        str | None, typer.Option(help="Tables: the column of the names; default: rows are numbered")
+    ] = None,
+    label_separator: Annotated[
+        str | None, typer.Option(help="Tables: what stands between the labels of one text")
+    ] = None,
+    labels: Annotated[
+        list[str] | None,
+        typer.Option(help="Tables: a label to choose from, once for each; default: all in a file"),
+    ] = None,
     n_process: Annotated[
         int, typer.Option("--n-process", "-n", min=1, help="Processes that build Docs")
     ] = 1,
@@ -88,7 +104,18 @@ def convert(
         if schema_name is not None:
             schema = get_schema(schema_name)
         chosen = FORMATS[format]
-        units = chosen.find(input, require_annotations=require_annotations)
+        options = {
+            "text_column": text_column,
+            "label_column": label_column,
+            "id_column": id_column,
+            "label_separator": label_separator,
+            "labels": labels,
+        }
+        options = {name: value for name, value in options.items() if value is not None}
+        for option in options:
+            if option not in chosen.read_options:
+                raise BertLstmError("BL119", option=option.replace("_", "-"), format=format)
+        units = chosen.find(input, require_annotations=require_annotations, **options)
         records = unannotated = tokens = entities = 0
         with (
             open_docs(output, shard_size=shard_size) as writer,

@@ -69,7 +69,7 @@ def export(
         chosen = FORMATS[format]
         options = {"widen": True} if widen else {}
         for option in options:
-            if option not in chosen.options:
+            if option not in chosen.write_options:
                 raise BertLstmError("BL119", option=option, format=format)
         docs = tqdm(
             read_docs(docs_path), desc=f"Exporting {docs_path}", unit="record", disable=None

@@ -58,7 +58,7 @@ def split(
     stratify: Annotated[
         bool,
         typer.Option(
-            "--stratify/--no-stratify", help="Give each part its share of each entity label"
+            "--stratify/--no-stratify", help="Give each part its share of each label and category"
         ),
     ] = True,
     exclude_path: Annotated[
@@ -144,9 +144,10 @@ def _print_table(survey: Survey, parts: Mapping[str, Sequence[int]]) -> None:
 def _count(survey: Survey, numbers: Sequence[int]) -> Counter[str]:
     """What Docs hold, by the rows of the table; there are none of 0."""
     items = [survey.items[number] for number in numbers]
-    labels = Counter[str]()
+    labels, categories = Counter[str](), Counter[str]()
     for item in items:
         labels.update(item.labels)
+        categories.update(item.categories)
     rows = {
         "records": len(items),
         "unannotated": sum(not item.annotated for item in items),
@@ -154,4 +155,7 @@ def _count(survey: Survey, numbers: Sequence[int]) -> Counter[str]:
         "tokens": sum(item.tokens for item in items),
         "entities": labels.total(),
     }
-    return +Counter({**rows, **{f"  {label}": labels[label] for label in sorted(labels)}})
+    rows |= {f"  {label}": labels[label] for label in sorted(labels)}
+    rows["categories"] = categories.total()
+    rows |= {f"  category {label}": categories[label] for label in sorted(categories)}
+    return +Counter(rows)

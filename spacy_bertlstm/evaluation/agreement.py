@@ -18,6 +18,7 @@ No figure changes where the annotators change places, or the annotations their o
   of that label ties; of ids, and of what is said to be equivalent, over unordered ones. An
   event's argument is a relation from its trigger, named for the role. Attributes of relations
   are not looked at.
+- Categories of a whole text are looked at where both annotators chose.
 """
 
 from __future__ import annotations
@@ -52,11 +53,12 @@ class Disagreement:
 
     record (str): The record's name.
     kind (str): "type" (one extent, two types), "extent" (one type, extents that overlap),
-        "concept" (one annotator's alone), "attribute" or "relation".
+        "concept" (one annotator's alone), "attribute", "relation" or "category".
     name (str): Of the attribute.
     a, b (str): The labels or values, "" for none.
     places_a, places_b (tuple[Fragments | str, ...]): Of the concept, or of all that a relation
-        ties, which may be vocabulary ids; empty where the annotator has no such concept.
+        ties, which may be vocabulary ids; empty where the annotator has no such concept, and for
+        the categories of a text.
     """
 
     record: str
@@ -82,6 +84,7 @@ class Comparison:
     relations (dict[Types, Pairs]): Labels, by the types of what is tied; without what neither
         tied.
     out_of_reach (tuple[int, int]): Relations of A, and of B, that tie what the other lacks.
+    categories (Pairs): Those of the text; none unless both chose.
     disagreements (list[Disagreement]): Of concepts in the order of the text, then others.
     """
 
@@ -92,6 +95,7 @@ class Comparison:
     attributes: dict[tuple[str, str], Pairs] = field(default_factory=dict)
     relations: dict[Types, Pairs] = field(default_factory=dict)
     out_of_reach: tuple[int, int] = (0, 0)
+    categories: Pairs = field(default_factory=Counter)
     disagreements: list[Disagreement] = field(default_factory=list)
 
 
@@ -115,6 +119,7 @@ def compare_records(a: Document, b: Document) -> Comparison:
     found.tokens = _compare_tokens(a.text, of_a.concepts, of_b.concepts)
     _compare_attributes(of_a, of_b, common, found)
     _compare_relations(of_a, of_b, {*common, *(("", kb_id) for kb_id in ids)}, found)
+    _compare_categories(a, b, found)
     return found
 
 
@@ -320,6 +325,17 @@ def _compare_relations(a: _Marks, b: _Marks, common: set[End], found: Comparison
             )
 
 
+def _compare_categories(a: Document, b: Document, found: Comparison) -> None:
+    if not a.choices or not b.choices:
+        return
+    pair = (frozenset(a.categories), frozenset(b.categories))
+    found.categories[pair] += 1
+    if pair[0] != pair[1]:
+        found.disagreements.append(
+            Disagreement(found.record, "category", "", _show(pair[0]), _show(pair[1]), (), ())
+        )
+
+
 def _show(category: Category) -> str:
     return "+".join(sorted(category))
 
@@ -353,6 +369,7 @@ class Agreement:
     concepts (dict[str, Row]): By type, with all types under "".
     attributes (dict[str, Row]): By name.
     relations (dict[str, Row]): By label, with all labels under "".
+    categories (dict[str, Row]): By category, with all categories under "".
     out_of_reach (tuple[int, int]): Relations of A, and of B, that tie what the other lacks.
     disagreements (list[Disagreement]): By record.
     """
@@ -362,6 +379,7 @@ class Agreement:
     concepts: dict[str, Row]
     attributes: dict[str, Row]
     relations: dict[str, Row]
+    categories: dict[str, Row]
     out_of_reach: tuple[int, int]
     disagreements: list[Disagreement]
 
@@ -387,6 +405,7 @@ def summarize(
         concepts=_sum_concepts(comparisons, estimate),
         attributes=_sum_attributes(comparisons, estimate),
         relations=_sum_relations(comparisons, estimate),
+        categories=_sum_categories(comparisons, estimate),
         out_of_reach=(
             sum(found.out_of_reach[0] for found in comparisons),
             sum(found.out_of_reach[1] for found in comparisons),
@@ -546,6 +565,21 @@ def _sum_relations(comparisons: Sequence[Comparison], estimate: _Estimator) -> d
         rows[label] = Row(
             {"a": a, "b": b, "both": both, "pairs": candidates},
             {"f": estimate.f1(counts), "kappa": estimate.kappa(tallies)},
+        )
+    return rows
+
+
+def _sum_categories(comparisons: Sequence[Comparison], estimate: _Estimator) -> dict[str, Row]:
+    pairs = [pair for found in comparisons for pair in found.categories]
+    labels = sorted({label for a, b in pairs for label in a | b})
+    rows = {}
+    for label in (*labels, "") if pairs else ():
+        counts = [_count_labels(found.categories, label) for found in comparisons]
+        a, b, both = map(sum, zip(*counts, strict=True))
+        kappa = estimate.kappa([_of(label, found.categories) for found in comparisons])
+        rows[label] = Row(
+            {"a": a, "b": b, "both": both, "texts": len(pairs)},
+            {"f": estimate.f1(counts), "kappa": kappa},
         )
     return rows
 

@@ -52,20 +52,37 @@ def bootstrap_intervals(
     RETURNS (dict[str, Interval]): Under "p", "r" and "f", between 0 and 1.
     """
     table = _as_table(counts)
+    sums = draw_documents(len(table), samples=samples, seed=seed) @ table
+    values = numpy.where(_wholes(sums) > 0, _prf(sums), numpy.nan)
+    return {key: as_interval(column, level) for key, column in zip("prf", values.T, strict=True)}
+
+
+def draw_documents(count: int, *, samples: int, seed: int = 0) -> Ints2d:
+    """How often each document counts: once, and then as often as each sample draws it.
+
+    count (int): Documents.
+    samples (int): How often as many documents are drawn, with replacement.
+    seed (int): Of the draws.
+    RETURNS (Ints2d): Shape (1 + samples, count), ones in the first row.
+    """
     rng = numpy.random.default_rng(seed)
-    # How often each document is drawn in each sample, (samples, n_documents)
-    draws = rng.multinomial(len(table), [1 / len(table)] * len(table), size=samples)
-    estimates = _prf(table.sum(axis=0)[None])[0]
-    tail = (1 - level) / 2
-    drawn = draws @ table
-    intervals = {}
-    for i, (key, values, defined) in enumerate(
-        zip("prf", _prf(drawn).T, (_wholes(drawn) > 0).T, strict=True)
-    ):
-        # Where the estimate is undefined, so is every sample.
-        low, high = numpy.quantile(values[defined] if defined.any() else values, [tail, 1 - tail])
-        intervals[key] = Interval(float(estimates[i]), float(low), float(high))
-    return intervals
+    draws = rng.multinomial(count, [1 / count] * count, size=samples)
+    return numpy.concatenate([numpy.ones((1, count), dtype=draws.dtype), draws])
+
+
+def as_interval(values: numpy.ndarray, level: float = 0.95) -> Interval:
+    """The percentile interval of a figure.
+
+    values (numpy.ndarray): The estimate, and then the figure of each sample; NaN where it is
+        undefined. A sample without it counts for nothing, an estimate without it is 0.
+    level (float): The share of samples inside the interval.
+    """
+    estimate, *_ = numpy.nan_to_num(values[:1])
+    defined = values[1:][~numpy.isnan(values[1:])]
+    if not len(defined):
+        defined = numpy.asarray([estimate])
+    low, high = numpy.quantile(defined, [(1 - level) / 2, (1 + level) / 2])
+    return Interval(float(estimate), float(low), float(high))
 
 
 def randomization_test(

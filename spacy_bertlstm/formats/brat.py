@@ -18,6 +18,7 @@ from spacy_bertlstm.errors import BertLstmError
 from spacy_bertlstm.formats.sources import (
     LostError,
     Source,
+    lose_categories,
     name_records,
     read_text,
     require_file_name,
@@ -579,7 +580,8 @@ def format_record(
     schema (Schema | None): The types that concepts and relations may have; None for any.
     RETURNS (dict[str, str]): By suffix; lines stand where the source had them.
     """
-    contents = {".txt": _MARK * ("mark" in document.metadata) + document.text}
+    contents = {".txt": _MARK * (_is_own(document) and "mark" in document.metadata) + document.text}
+    lose_categories(document, report, "brat")
     if not document.annotated:
         return contents
     items = _with_ids(document, report)

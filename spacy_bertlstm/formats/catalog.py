@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
-from spacy_bertlstm.formats import brat, conll, i2b2, pubtator
+from spacy_bertlstm.formats import brat, conll, i2b2, pubtator, tables
 from spacy_bertlstm.losses import LossReport
 from spacy_bertlstm.records import Document
 from spacy_bertlstm.schemas import N2C2_2018
@@ -30,31 +30,47 @@ class Unit(Protocol):
 class Format:
     """How a format is read and written.
 
-    find (Callable): From a file or folder to its units, sorted; keyword require_annotations.
+    find (Callable): From a file or folder to its units, sorted; keyword require_annotations,
+        and those of read_options.
         What is wrong with one unit is for `read` to raise, so that the others can be read.
     read (Callable): From a unit and a report to its records, one after another.
     write (Callable): Records, a folder to write below, and a report; gives how many.
     line_sentences (bool): Whether each line of a text is a sentence.
-    options (frozenset[str]): Further keywords of `write` that are options of `export`.
+    read_options (frozenset[str]): Further keywords of `find` that are options of `convert`.
+    write_options (frozenset[str]): Further keywords of `write` that are options of `export`.
     """
 
     find: Callable[..., Sequence[Unit]]
     read: Callable[[Any, LossReport], Iterator[Document]]
     write: Callable[..., int]
     line_sentences: bool = False
-    options: frozenset[str] = frozenset()
+    read_options: frozenset[str] = frozenset()
+    write_options: frozenset[str] = frozenset()
+
+
+def _table_format(kind: tables.Kind) -> Format:
+    return Format(
+        partial(tables.find_tables, kind=kind),
+        partial(tables.read_table, kind=kind),
+        partial(tables.write_tables, kind=kind),
+        read_options=frozenset(
+            {"text_column", "label_column", "id_column", "label_separator", "labels"}
+        ),
+    )
 
 
 FORMATS = {
     "brat": Format(brat.find_records, brat.read_records, brat.write_brat),
     "conll": Format(conll.find_conll, conll.read_conll, conll.write_conll, line_sentences=True),
+    "csv": _table_format(tables.CSV),
     "i2b2": Format(
         i2b2.find_records,
         i2b2.read_records,
         i2b2.write_i2b2,
         line_sentences=True,
-        options=frozenset({"widen"}),
+        write_options=frozenset({"widen"}),
     ),
+    "jsonl": _table_format(tables.JSONL),
     "n2c2-2018": Format(
         brat.find_records,
         partial(brat.read_records, schema=N2C2_2018),

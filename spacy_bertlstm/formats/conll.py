@@ -25,6 +25,7 @@ from spacy_bertlstm.formats.sources import (
     LostError,
     Source,
     accounted,
+    lose_categories,
     name_records,
     require_file_name,
     require_unicode,
@@ -244,6 +245,7 @@ def format_document(document: Document, report: LossReport) -> str:
         longest is written.
     RETURNS (str): One column for a record that nobody annotated.
     """
+    lose_categories(document, report, "CoNLL")
     return _DocumentWriter(document, report).content()
 
 

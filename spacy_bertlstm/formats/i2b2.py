@@ -17,6 +17,7 @@ from spacy_bertlstm.formats.sources import (
     LostError,
     Source,
     accounted,
+    lose_categories,
     name_records,
     read_text,
     require_file_name,
@@ -371,6 +372,7 @@ def format_record(document: Document, report: LossReport, *, widen: bool = False
         .rel where there is something to write or the source had such a file.
     """
     contents = {".txt": document.text}
+    lose_categories(document, report, "i2b2")
     if not document.annotated:
         return contents
     writer = _RecordWriter(document, report, widen=widen)

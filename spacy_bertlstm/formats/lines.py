@@ -30,14 +30,19 @@ class RecordsFile:
 
 
 def find_files(
-    root: Path, suffixes: Collection[str], *, require_annotations: bool = False
+    root: Path,
+    suffixes: Collection[str],
+    *,
+    plain: bool = True,
+    require_annotations: bool = False,
 ) -> list[RecordsFile]:
     """Find the files of a format.
 
     root (Path): A file, whatever its name, or a folder.
     suffixes (Collection[str]): Those that only the format has, lower case. A file counts that
-        has one of them anywhere ("a.PubTator.txt"); where no file of a folder does, its .txt
-        files count, so that a README.txt beside them does not.
+        has one of them anywhere ("a.PubTator.txt").
+    plain (bool): Whether, where no file of a folder does, its .txt files count, so that a
+        README.txt beside others does not.
     require_annotations (bool): See `RecordsFile`.
     RETURNS (list[RecordsFile]): Sorted by path.
     RAISES: BL101 (neither file nor folder), BL102 (no file of the format).
@@ -52,9 +57,11 @@ def find_files(
     found = []
     for paths in folders.values():
         named = [path for path in paths if _suffixes(path) & set(suffixes)]
-        found += named or [path for path in paths if path.suffix.lower() == ".txt"]
+        others = [path for path in paths if plain and path.suffix.lower() == ".txt"]
+        found += named or others
     if not found:
-        raise BertLstmError("BL102", path=root, suffixes=" or ".join([*suffixes, ".txt"]))
+        known = [*suffixes, ".txt"] if plain else suffixes
+        raise BertLstmError("BL102", path=root, suffixes=" or ".join(known))
     return [RecordsFile(path, root, require_annotations) for path in sorted(found)]
 
 
@@ -62,11 +69,12 @@ def _suffixes(path: Path) -> set[str]:
     return {suffix.lower() for suffix in path.suffixes}
 
 
-def read_lines(path: Path) -> Iterator[tuple[int, str]]:
+def read_lines(path: Path, *, joined: bool = True) -> Iterator[tuple[int, str]]:
     """Read a file line by line, one in memory at a time.
 
+    joined (bool): Whether a byte order mark is left out at the start of any line, as joined
+        files have some inside, or only at the start of the first.
     YIELDS (tuple[int, str]): Numbers from 1, and lines with their ends; LF alone ends one.
-        A byte order mark at the start of one is left out: joined files have some inside.
     RAISES: BL103 (not UTF-8), BL108 (unreadable).
     """
     offset = 0
@@ -78,7 +86,7 @@ def read_lines(path: Path) -> Iterator[tuple[int, str]]:
                 except UnicodeDecodeError as error:
                     place = offset + error.start
                     raise BertLstmError("BL103", path=path, line=number, offset=place) from None
-                yield number, line.removeprefix("\ufeff")
+                yield number, line.removeprefix("\ufeff") if joined or number == 1 else line
                 offset += len(data)
     except OSError as error:
         raise BertLstmError("BL108", path=path, reason=error.strerror) from error

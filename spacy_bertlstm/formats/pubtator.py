@@ -30,6 +30,7 @@ from spacy_bertlstm.formats.sources import (
     LostError,
     Source,
     accounted,
+    lose_categories,
     require_file_name,
     require_unicode,
 )
@@ -318,6 +319,7 @@ def format_document(document: Document, report: LossReport) -> str:
     key = document.metadata.get("document", "") if own else document.id
     if re.fullmatch(_KEY, key) is None:
         raise BertLstmError("BL141", record=ascii(document.id))
+    lose_categories(document, report, "PubTator")
     writer = _DocumentWriter(document, key, report)
     end = "\r\n" if own and document.metadata.get("newline") == "\r\n" else "\n"
     return "".join(f"{line}{end}" for line in [*writer.lines, ""])

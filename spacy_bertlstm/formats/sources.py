@@ -101,6 +101,13 @@ def accounted(report: LossReport, kind: str, path: str, line: int = 0) -> Iterat
         report.kept[kind] += 1
 
 
+def lose_categories(document: Document, report: LossReport, format: str) -> None:
+    """Name the categories of a record as lost, where a format has no place for them."""
+    for _ in document.categories:
+        with accounted(report, "category", f"record {document.id}"):
+            raise LostError(f"a category of the whole text, for which {format} has no place")
+
+
 @dataclass(frozen=True)
 class Source:
     """The place of an annotation.

@@ -216,6 +216,8 @@ def _data_rows(data: Mapping[str, Counts]) -> Iterator[list[str]]:
     yield ["tokens", *(f"{part.tokens:,}" for part in parts)]
     for label in sorted({label for part in parts for label in part.labels}):
         yield [f"`{label}`", *(f"{part.labels.get(label, 0):,}" for part in parts)]
+    for label in sorted({label for part in parts for label in part.categories}):
+        yield [f"of `{label}`", *(f"{part.categories.get(label, 0):,}" for part in parts)]
 
 
 def _score_rows(scores: Mapping[str, Any]) -> Iterator[list[str]]:

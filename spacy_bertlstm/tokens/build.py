@@ -19,6 +19,7 @@ from spacy_bertlstm.tokens.extensions import get_record, register_extensions, se
 
 CONCEPTS = "concepts"  # the key in doc.spans
 KB_SEPARATOR = "|"  # between the vocabulary ids of one span
+_HALF = 0.5  # the score from which on spaCy takes a category to hold
 
 
 def build_doc(
@@ -36,10 +37,11 @@ def build_doc(
     report (LossReport): Notes every concept that `doc.ents` cannot hold.
     line_sentences (bool): Whether each line is a sentence.
     root (Path): The folder that the record's sources are below, for the report.
-    RETURNS (Doc): All concepts on token boundaries in `doc.spans["concepts"]`, their
-        records' ids as span ids: nested, crossing and of one extent alike. Of those that
-        overlap, `doc.ents` has the longest; of those as long, the one that begins first;
-        of those of one extent, the one that the record names first. Assertions and
+    RETURNS (Doc): In `doc.cats` 1.0 for each category of the record and 0.0 for the others that
+        there were to choose from. All concepts on token boundaries stand in
+        `doc.spans["concepts"]`, their records' ids as span ids: nested, crossing and of one extent
+        alike. Of those that overlap, `doc.ents` has the longest; of those as long, the one that
+        begins first; of those of one extent, the one that the record names first. Assertions and
         relations of events are shown on the events' triggers; relations of relations,
         equivalences and discontinuous concepts stand in the record alone.
     """
@@ -47,6 +49,7 @@ def build_doc(
     set_record(doc, record)
     if line_sentences:
         set_line_sentences(doc)
+    doc.cats = _score_choices(record)
     if not record.annotated:
         return doc
     views = _make_views(doc, record)
@@ -70,6 +73,10 @@ def build_doc(
             f"{reason}: kept in the record, not in doc.ents",
         )
     return doc
+
+
+def _score_choices(record: Document) -> dict[str, float]:
+    return {label: float(label in record.categories) for label in sorted(record.choices)}
 
 
 @dataclass
@@ -148,7 +155,8 @@ def set_line_sentences(doc: Doc) -> None:
 def read_doc(doc: Doc, record_id: str) -> Document:
     """The record that a Doc's annotations amount to, whether gold or predicted.
 
-    doc (Doc): With `doc.ents`, their `kb_id_`, `span._.assertion` and `doc._.relations`.
+    doc (Doc): With `doc.ents`, their `kb_id_`, `span._.assertion` and `doc._.relations`, and
+        with `doc.cats`, of which those count that reach a half.
     record_id (str): The new record's name.
     RETURNS (Document): One Concept an entity; a relation whose end is no entity brings
         a concept of its own.
@@ -187,6 +195,8 @@ def read_doc(doc: Doc, record_id: str) -> Document:
         assertions=tuple(assertions),
         relations=tuple(relations),
         annotated=doc.has_annotation("ENT_IOB") or bool(relations),
+        categories=tuple(label for label, score in doc.cats.items() if score >= _HALF),
+        choices=tuple(doc.cats),
     )
 
 
@@ -203,6 +213,7 @@ def shows_record(doc: Doc) -> bool:
             span._.assertion == values.get((span.start, span.end)) for span in views.spans.values()
         )
         and _relation_keys(views.relations) == _relation_keys(doc._.relations)
+        and _score_choices(record) == doc.cats
     )
 
 

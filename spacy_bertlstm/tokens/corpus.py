@@ -148,27 +148,41 @@ class Counts:
     """What Docs hold.
 
     docs (int): Docs.
-    unannotated (int): Docs without entity annotation.
+    unannotated (int): Docs without annotation of entities or categories.
     tokens (int): Tokens.
     labels (Mapping[str, int]): Entities by label.
+    categories (Mapping[str, int]): Docs by the categories that they have.
     """
 
     docs: int
     unannotated: int
     tokens: int
     labels: Mapping[str, int]
+    categories: Mapping[str, int]
 
 
 def count_docs(docs: Iterable[Doc]) -> Counts:
-    """Count Docs, their tokens, and their entities by label."""
+    """Count Docs, their tokens, their entities by label, and Docs by their categories."""
     n_docs = unannotated = n_tokens = 0
     labels: Counter[str] = Counter()
+    categories: Counter[str] = Counter()
     for doc in docs:
         n_docs += 1
-        unannotated += not doc.has_annotation("ENT_IOB")
+        unannotated += not is_annotated(doc)
         n_tokens += len(doc)
         labels.update(ent.label_ for ent in doc.ents)
-    return Counts(n_docs, unannotated, n_tokens, labels)
+        categories.update(held_categories(doc))
+    return Counts(n_docs, unannotated, n_tokens, labels, categories)
+
+
+def is_annotated(doc: Doc) -> bool:
+    """Whether somebody looked for entities in a Doc, or chose its categories."""
+    return doc.has_annotation("ENT_IOB") or bool(doc.cats)
+
+
+def held_categories(doc: Doc) -> tuple[str, ...]:
+    """The categories that a gold Doc has, of those in `doc.cats`."""
+    return tuple(label for label, score in doc.cats.items() if score > 0)
 
 
 def make_corpus_reader(
@@ -180,7 +194,8 @@ def make_corpus_reader(
     max_words (int): Cut records into runs of whole sentences of at most so many tokens, so
         that one batch mixes many records; a longer sentence stays whole. 0 keeps records.
     RETURNS (Callable): From a pipeline to its examples; nothing is left out.
-    RAISES: BL501; when read, BL101, BL201, BL202, BL210 and BL502 (no path).
+    RAISES: BL501; when read, BL101, BL201, BL202 (nothing to learn from), BL210, BL376 (a record
+        with categories, which are of the whole, would be cut) and BL502 (no path).
     """
     if max_words < 0:
         raise BertLstmError("BL501", max_words=max_words)
@@ -188,12 +203,15 @@ def make_corpus_reader(
     def read_examples(nlp: Language) -> Iterator[Example]:
         if path is None:
             raise BertLstmError("BL502")
-        has_entities = False
+        annotated = False
         for doc in read_docs(Path(path), nlp.vocab):
-            has_entities = has_entities or bool(doc.ents)
-            for part in cut_doc(doc, max_words):
+            annotated = annotated or bool(doc.ents or doc.cats)
+            parts = cut_doc(doc, max_words)
+            if doc.cats and len(parts) > 1:
+                raise BertLstmError("BL376", path=path, max_words=max_words)
+            for part in parts:
                 yield Example(nlp.tokenizer(part.text), part)
-        if not has_entities:
+        if not annotated:
             raise BertLstmError("BL202", path=path)
 
     return read_examples

@@ -23,7 +23,7 @@ from spacy_bertlstm.errors import BertLstmError
 from spacy_bertlstm.files import written_to
 from spacy_bertlstm.formats.sources import read_text
 from spacy_bertlstm.records import Document
-from spacy_bertlstm.tokens.corpus import read_docs
+from spacy_bertlstm.tokens.corpus import held_categories, is_annotated, read_docs
 from spacy_bertlstm.tokens.extensions import get_record
 
 PARTS = ("train", "dev", "test")
@@ -42,9 +42,10 @@ class Item:
 
     record (str | None): The name of its record, None where nothing asked for it.
     digest (bytes): Of its text.
-    annotated (bool): Whether it has entity annotation.
+    annotated (bool): Whether it has annotation of entities or categories.
     tokens (int): Its tokens.
     labels (Counter[str]): Its entities by label.
+    categories (tuple[str, ...]): Those that it has.
     """
 
     record: str | None
@@ -52,6 +53,7 @@ class Item:
     annotated: bool
     tokens: int
     labels: Counter[str]
+    categories: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -145,9 +147,10 @@ def survey_docs(
         item = Item(
             record=None if record is None else record.id,
             digest=_digest(doc),
-            annotated=doc.has_annotation("ENT_IOB"),
+            annotated=is_annotated(doc),
             tokens=len(doc),
             labels=Counter(ent.label_ for ent in doc.ents),
+            categories=held_categories(doc),
         )
         if item.record not in excluded:
             of_group = () if find_group is None or record is None else (find_group(record),)
@@ -216,8 +219,8 @@ def plan_split(
     folds (int): So many splits, each group being in the test part of exactly one; train and
         dev share what is left, and the share of test in the ratio counts for nothing.
     seed (int): Of all that is left to chance.
-    stratify (bool): Give each part its share of each label, as near as whole groups allow;
-        else of records only.
+    stratify (bool): Give each part its share of each label and category, as near as whole
+        groups allow; else of records only.
     RETURNS (Plan): The Docs' numbers in the source, ascending, under "train", or "fold-0/train";
         without the parts whose share is 0.
     RAISES: BL205 (a part would be empty), BL206 (not a ratio).
@@ -260,13 +263,15 @@ def _show(ratio: Iterable[float]) -> str:
 
 
 def _count_groups(survey: Survey, *, stratify: bool) -> list[Counter[str | None]]:
-    """What each group brings: records, under None, and entities by label."""
+    """What each group brings: records, under None, entities by label, and categories."""
     groups: dict[int, Counter[str | None]] = defaultdict(Counter)
     for item, group in zip(survey.items, survey.groups, strict=True):
         if group >= 0:
             groups[group][None] += 1
             if stratify:
                 groups[group].update(item.labels)
+                # A blank keeps them apart from the labels of entities.
+                groups[group].update(f"category {label}" for label in item.categories)
     return [groups[number] for number in sorted(groups)]
 
 

@@ -151,7 +151,7 @@ def _build(make_tokenizer: MakeTokenizer, line_sentences: bool, jobs: Sequence[J
             job.record, tokenizer, built.report, line_sentences=line_sentences, root=job.root
         )
         built.docs.add(doc)
-        built.unannotated += not job.record.annotated
+        built.unannotated += not job.record.has_annotations
         built.tokens += len(doc)
         built.entities += len(doc.ents)
     return built

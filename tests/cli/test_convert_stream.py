@@ -385,7 +385,7 @@ def test_an_option_that_a_format_has_no_use_for(
     write_notes(tmp_path / "in", 1)
     docs = tmp_path / "docs.spacy"
     run("convert", "i2b2", tmp_path / "in", docs)
-    monkeypatch.setitem(FORMATS, "i2b2", replace(FORMATS["i2b2"], options=frozenset()))
+    monkeypatch.setitem(FORMATS, "i2b2", replace(FORMATS["i2b2"], write_options=frozenset()))
     assert run("export", "i2b2", docs, tmp_path / "plain").exit_code == 0
     result = run("export", "i2b2", docs, tmp_path / "wide", "--widen")
     assert result.exit_code == 1 and codes(result) == ["BL119"]

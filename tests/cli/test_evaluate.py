@@ -74,6 +74,55 @@ def test_what_has_no_gold_annotation_does_not_count(
     assert table[5] == f"{100 * scores['ents_f']:.2f}"
 
 
+@pytest.fixture
+def classifier(tmp_path: Path, write_categories: Callable[[Path], Path]) -> tuple[Path, Path]:
+    """A text categorizer that has learned a little, and what it learned from."""
+    corpus = write_categories(tmp_path / "notes.spacy")
+    nlp = spacy.blank("en")
+    nlp.add_pipe("textcat")
+    examples = list(make_corpus_reader(corpus)(nlp))
+    optimizer = nlp.initialize(lambda: examples)
+    for _ in range(2):
+        nlp.update(examples, sgd=optimizer)
+    nlp.to_disk(tmp_path / "model")
+    return tmp_path / "model", corpus
+
+
+def test_categories_have_a_table_of_their_own(
+    classifier: tuple[Path, Path], tmp_path: Path
+) -> None:
+    model, corpus = classifier
+    output = tmp_path / "scores.json"
+    result = evaluate(model, corpus, "--output", output, "--bootstrap", "50")
+    assert result.exit_code == 0, result.output
+    nlp = spacy.load(model)
+    expected = nlp.evaluate(list(make_corpus_reader(corpus)(nlp)))
+    scores = json.loads(output.read_text(encoding="utf-8"))
+    for mean in ("micro", "macro"):
+        for key in ("p", "r", "f"):
+            name = f"cats_{mean}_{key}"
+            assert scores[name] == pytest.approx(expected[name])
+            low, high = scores["intervals"][name]
+            assert low <= scores[name] <= high
+    assert scores["cats_macro_auc"] == pytest.approx(expected["cats_macro_auc"])
+    assert scores["cats_accuracy"] == pytest.approx(expected["cats_micro_f"])
+    title, accuracy, head, *rows = result.output.splitlines()
+    assert title.startswith("6 Docs") and head.split() == ["P", "R", "F1", "AUC"]
+    assert accuracy.startswith(f"accuracy {100 * scores['cats_accuracy']:.2f} (")
+    assert [row.split()[0] for row in rows] == [
+        "improving", "stable", "worsening", "micro", "macro",
+    ]  # fmt: skip
+    assert "aspirin" not in result.output + output.read_text(encoding="utf-8")
+
+
+def test_gold_of_another_kind_is_refused(
+    classifier: tuple[Path, Path], tmp_path: Path, write_corpus: Callable[[Path], Path]
+) -> None:
+    result = evaluate(classifier[0], write_corpus(tmp_path / "entities.spacy"))
+    assert result.exit_code == 1
+    assert "BL377" in result.output and "textcat" in result.output
+
+
 def test_a_file_that_is_not_there_is_named(pipeline: Path, tmp_path: Path) -> None:
     result = evaluate(pipeline, tmp_path / "no.spacy")
     assert result.exit_code == 1

@@ -48,8 +48,8 @@ def facts() -> Facts:
         encoder="assets/encoders/MiniLM",
         encoder_licence="Apache-2.0",
         data={
-            "train": Counts(1160, 0, 1234567, {"problem": 1000, "test": 5}),
-            "test": Counts(3, 0, 40, {"problem": 2}),
+            "train": Counts(1160, 0, 1234567, {"problem": 1000, "test": 5}, {}),
+            "test": Counts(3, 0, 40, {"problem": 2}, {}),
         },
         scores=SCORES,
     )

@@ -3,6 +3,7 @@ from pathlib import Path
 
 import pytest
 import spacy
+from conftest import NOTES
 from spacy.tokens import Doc
 from spacy.training import Corpus
 
@@ -65,6 +66,18 @@ def test_reader_gives_the_pipelines_own_tokens(
     parts = list(make_corpus_reader(corpus, max_words=8)(NLP))
     assert len(parts) == 6
     assert sum(len(eg.reference.ents) for eg in parts) == 7
+
+
+def test_categories_are_annotation_and_of_whole_records(
+    tmp_path: Path, write_categories: Callable[[Path], Path]
+) -> None:
+    path = write_categories(tmp_path / "notes.spacy")
+    examples = list(make_corpus_reader(path)(spacy.blank("en")))
+    assert len(examples) == len(NOTES)
+    assert all(sum(example.reference.cats.values()) == 1.0 for example in examples)
+    with pytest.raises(BertLstmError) as raised:
+        list(make_corpus_reader(path, max_words=4)(spacy.blank("en")))
+    assert raised.value.code == "BL376" and str(path) in str(raised.value)
 
 
 def test_a_negative_length_is_a_coded_error(tmp_path: Path) -> None:
