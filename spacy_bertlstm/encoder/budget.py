@@ -8,7 +8,8 @@ import numpy
 import torch
 from spacy_transformers.data_classes import HFObjects
 from spacy_transformers.layers.hf_shim import HFShim
-from thinc.api import Model
+from thinc.api import Model, torch2xp, xp2torch
+from thinc.types import Floats1d
 from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
@@ -85,19 +86,23 @@ class BudgetShim(HFShim):
         """The number of the piece that fills up shorter runs."""
         return self._hfmodel.tokenizer.pad_token_id or 0
 
-    def encode(self, batches: Sequence[SubBatch]) -> list[Tensor]:
-        """Give the vectors of the pieces of each sub-batch, (n_pieces, width)."""
+    def encode(self, batches: Sequence[SubBatch], mix: Tensor | None) -> list[Tensor]:
+        """Give the vectors of the pieces of each sub-batch, (n_pieces, width).
+
+        mix (Tensor | None): Scores of the embeddings and of each layer, whose softmax they are
+            mixed by, (n_layers + 1,); None for the last layer alone.
+        """
         self._model.eval()
         with torch.no_grad(), self._autocast():
             layers = self._int8_layers() if self._uses_int8() else self._own_layers()
-            outputs = [self._run(batch, layers) for batch in batches]
+            outputs = [self._run(batch, layers, mix) for batch in batches]
         self._model.train()
         return outputs
 
     def begin_encode(
-        self, batches: Sequence[SubBatch]
+        self, batches: Sequence[SubBatch], mix: Tensor | None
     ) -> tuple[list[Tensor], Callable[[Sequence[Tensor]], None]]:
-        """As `encode`, in training, with a callback that adds up the encoder's gradients.
+        """As `encode`, in training, with a callback that adds up gradients, the mix's too.
 
         Where several sub-batches hold more pieces than one may, the activations inside the
         encoder are let go and computed again, with the same dropout, when the callback comes to
@@ -109,10 +114,10 @@ class BudgetShim(HFShim):
         fits = len(batches) == 1 or sum(batch.size for batch in batches) <= self.max_pieces
         with self._autocast():
             if fits:
-                outputs = [self._run(batch, layers) for batch in batches]
+                outputs = [self._run(batch, layers, mix) for batch in batches]
             else:
                 outputs = [
-                    cast(Tensor, checkpoint(self._run, batch, layers, use_reentrant=False))
+                    cast(Tensor, checkpoint(self._run, batch, layers, mix, use_reentrant=False))
                     for batch in batches
                 ]
 
@@ -120,8 +125,9 @@ class BudgetShim(HFShim):
             scaled = self._grad_scaler.scale(list(gradients), inplace=True)
             for output, gradient in zip(outputs, scaled, strict=True):
                 torch.autograd.backward(output, gradient)
+            learning = [*self._model.parameters(), *([] if mix is None else [mix])]
             self._grad_scaler.unscale(
-                [weight.grad for weight in self._model.parameters() if weight.grad is not None]
+                [weight.grad for weight in learning if weight.grad is not None]
             )
 
         return [output.detach() for output in outputs], backprop
@@ -143,18 +149,18 @@ class BudgetShim(HFShim):
             positions: int = self._model.config.max_position_embeddings
             sample = sample_vocabulary(self._hfmodel.tokenizer, positions // 2)
             quantized = quantize_layers(
-                self._own_layers(), lambda layers: self._run(sample, layers)
+                self._own_layers(), lambda layers: self._run(sample, layers, None)
             )
             self._quantized = self._model, quantized
         return self._quantized[1]
 
-    def _run(self, batch: SubBatch, layers: Sequence[Layer]) -> Tensor:
+    def _run(self, batch: SubBatch, layers: Sequence[Layer], mix: Tensor | None) -> Tensor:
         """The vectors of the pieces of a sub-batch, (n_pieces, width)."""
         if layers:
-            hidden = run_packed(
+            states = run_packed(
                 self._model, layers, batch.ids, batch.type_ids, batch.positions, batch.groups
             )
-            return hidden.float()
+            return _mix_states(states, mix)
         (group,) = batch.groups
         inputs = {
             "input_ids": group.spread(batch.ids, padding=self.padding),
@@ -162,7 +168,10 @@ class BudgetShim(HFShim):
         }
         if batch.type_ids is not None:
             inputs["token_type_ids"] = group.spread(batch.type_ids)
-        return group.gather(self._model(**inputs).last_hidden_state).float()
+        if mix is None:
+            return group.gather(self._model(**inputs).last_hidden_state).float()
+        states = self._model(**inputs, output_hidden_states=True).hidden_states
+        return group.gather(_mix_states(states, mix))
 
     def _autocast(self) -> torch.autocast:
         device = self.device.type
@@ -170,9 +179,33 @@ class BudgetShim(HFShim):
         return torch.autocast(device, dtype=dtype, enabled=dtype is not None)
 
 
-def budgeted_encoder(shim: BudgetShim) -> Model[Pieces, Tensor]:
-    """A layer from word pieces to one vector a piece."""
-    return Model("hf-pytorch", forward, shims=[shim], dims={"nI": None, "nO": None})
+def _mix_states(states: Sequence[Tensor], mix: Tensor | None) -> Tensor:
+    if mix is None:
+        return states[-1].float()
+    shares = mix.softmax(0)
+    return sum(share * state.float() for share, state in zip(shares, states, strict=True))
+
+
+def budgeted_encoder(shim: BudgetShim, *, mix_layers: bool) -> Model[Pieces, Tensor]:
+    """A layer from word pieces to one vector a piece.
+
+    mix_layers (bool): Whether it learns how much of each of the encoder's layers is in them.
+    """
+    return Model(
+        "hf-pytorch",
+        forward,
+        shims=[shim],
+        dims={"nI": None, "nO": None},
+        params={"layer_mix": None} if mix_layers else {},
+    )
+
+
+def start_mix(model: Model[Pieces, Tensor]) -> None:
+    """Give each layer of a loaded encoder the same share, where shares are learned."""
+    if model.has_param("layer_mix") is None:
+        shim = cast(BudgetShim, model.shims[0])
+        n_layers: int = shim._model.config.num_hidden_layers
+        model.set_param("layer_mix", model.ops.alloc1f(n_layers + 1))
 
 
 def forward(
@@ -186,15 +219,20 @@ def forward(
             pieces.lengths.tolist(), shim.max_pieces, device=shim.device.type, packs=shim.packs
         )
     ]
+    mix = xp2torch(model.get_param("layer_mix")) if model.param_names else None
     if is_train:
-        outputs, backprop_batches = shim.begin_encode(batches)
+        if mix is not None:
+            mix.requires_grad_()
+        outputs, backprop_batches = shim.begin_encode(batches, mix)
     else:
-        outputs, backprop_batches = shim.encode(batches), lambda gradients: None
+        outputs, backprop_batches = shim.encode(batches, mix), lambda gradients: None
     # From the sub-batches' order back to the given one, (n_pieces, width).
     Y = torch.cat(outputs)[torch.argsort(torch.cat([batch.rows for batch in batches]))]
 
     def backprop(dY: Tensor) -> list:
         backprop_batches([dY[batch.rows] for batch in batches])
+        if mix is not None and mix.grad is not None:
+            model.inc_grad("layer_mix", cast(Floats1d, torch2xp(mix.grad)))
         return []
 
     return Y, backprop

@@ -121,15 +121,15 @@ def run_packed(
     type_ids: Tensor | None,
     positions: Tensor,
     groups: Sequence[Group],
-) -> Tensor:
-    """The last hidden states of word pieces, in training with the encoder's own dropout.
+) -> list[Tensor]:
+    """The hidden states of word pieces, in training with the encoder's own dropout.
 
     encoder (PreTrainedModel): One that `can_pack`.
     layers (Sequence[Layer]): Its own.
     ids, type_ids, positions (Tensor): Of each piece: its number, its segment, and its place in
         its text, special pieces counted, from 0; (n_pieces,).
     groups (Sequence[Group]): Together all pieces, in order.
-    RETURNS (Tensor): (n_pieces, width).
+    RETURNS (list[Tensor]): Behind the embeddings and behind each layer, (n_pieces, width) each.
     """
     config = encoder.config
     rate, attention_rate = 0.0, 0.0
@@ -142,12 +142,13 @@ def run_packed(
     X = embeddings.word_embeddings(ids) + embeddings.position_embeddings(positions)
     segments = embeddings.token_type_embeddings
     X = X + (segments.weight[0] if type_ids is None else segments(type_ids))
-    X = drop(embeddings.LayerNorm(X), rate)  # (n_pieces, width)
+    states = [drop(embeddings.LayerNorm(X), rate)]  # (n_pieces, width)
     for layer in layers:
+        X = states[-1]
         attended = _attend(groups, config.num_attention_heads, layer.project(X), attention_rate)
         X = layer.attention_norm(X + drop(layer.mix(attended), rate))
-        X = layer.output_norm(X + drop(layer.feed_forward(X), rate))
-    return X
+        states.append(layer.output_norm(X + drop(layer.feed_forward(X), rate)))
+    return states
 
 
 def _attend(

@@ -17,7 +17,7 @@ from torch import Tensor
 from transformers import AutoConfig, AutoModel, AutoTokenizer
 from transformers.utils import ModelOutput
 
-from spacy_bertlstm.encoder.budget import BudgetShim, budgeted_encoder
+from spacy_bertlstm.encoder.budget import BudgetShim, budgeted_encoder, start_mix
 from spacy_bertlstm.encoder.pieces import Pieces, cut_pieces
 from spacy_bertlstm.encoder.precision import Precision, read_precision
 from spacy_bertlstm.encoder.threads import require_own_threads
@@ -41,13 +41,14 @@ def build_transformer_model(
     grad_scaler_config: Mapping[str, Any] = _NOTHING,
     max_pieces: int = 8192,
     precision: str = "fp32",
+    mix_layers: bool = False,
 ) -> Model[list[Doc], FullTransformerBatch]:
     """A transformer for spaCy's `transformer` component that leaves no text out.
 
     Windows that the encoder cannot take are halved; the memory that it needs depends on
     `max_pieces` and not on the length of a note, and the output does not depend on
     `max_pieces`. The other arguments are those of spacy-transformers.TransformerModel.v3,
-    whose place it takes; of the encoder's outputs it gives the last hidden states alone.
+    whose place it takes; of the encoder's outputs it gives hidden states alone.
 
     name (str): The folder of a Hugging Face model, or its name on the hub.
     get_spans (SpanGetter): Windows of each Doc, which together hold every token.
@@ -55,7 +56,10 @@ def build_transformer_model(
         once; a single window of more goes through alone. Training on a batch of more computes
         the encoder's activations twice.
     precision (str): Of the matrix products: "auto" (the fastest that the hardware has), "fp32",
-        "bf16", or "fp16" (of a GPU), for which `mixed_precision` is another name.
+        "bf16", "fp16" (of a GPU), for which `mixed_precision` is another name, or "int8" (in
+        use, of a CPU).
+    mix_layers (bool): Whether the output is a mix of the hidden states behind the embeddings and
+        behind each layer, by shares that are learned, in the place of the last ones.
     RETURNS (Model[list[Doc], FullTransformerBatch]): Loads its weights at initialization.
     RAISES: BL325 (no such precision); at initialization BL306 (an encoder that takes hardly any
         word pieces), BL307 (not loadable), BL321 (its tokenizer gives no offsets).
@@ -75,7 +79,7 @@ def build_transformer_model(
         "replace_listener": replace_listener,
         "replace_listener_cfg": replace_listener_config,
     }
-    return TransformerModel(budgeted_encoder(shim), attrs)
+    return TransformerModel(budgeted_encoder(shim, mix_layers=mix_layers), attrs)
 
 
 def build_transformer_tok2vec(
@@ -220,6 +224,7 @@ def init(model: TransformerModel, X: Any = None, Y: Any = None) -> None:
         raise BertLstmError("BL321", name=name)
     model.attrs["set_transformer"](model, loaded)
     count_positions(model)
+    start_mix(model.layers[0])
 
 
 def load_encoder(

@@ -52,7 +52,7 @@ def run(encoder: PreTrainedModel, ids: torch.Tensor, type_ids: torch.Tensor | No
         start += sum(lengths)
     positions = torch.cat([torch.arange(length) for lengths in LENGTHS for length in lengths])
     layers = [Layer(layer) for layer in encoder.encoder.layer]
-    return run_packed(encoder, layers, ids, type_ids, positions, groups)
+    return run_packed(encoder, layers, ids, type_ids, positions, groups)[-1]
 
 
 def run_one_by_one(

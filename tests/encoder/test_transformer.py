@@ -11,7 +11,9 @@ from spacy.language import Language
 from spacy.tokens import Doc
 from spacy.vocab import Vocab
 from thinc.api import Model, reduce_mean
+from transformers.utils import ModelOutput
 
+from spacy_bertlstm.encoder import budget
 from spacy_bertlstm.encoder.transformer import (
     TransformerModel,
     build_transformer_model,
@@ -208,3 +210,58 @@ def test_a_doc_gives_the_same_alone_and_in_a_batch(make_nlp: Callable[..., Langu
     for text, together in zip(texts, scores(texts), strict=True):
         (alone,) = scores([text])
         numpy.testing.assert_allclose(alone, together, atol=1e-5)
+
+
+@pytest.mark.parametrize("max_pieces", [8192, 8])
+@pytest.mark.parametrize("packs", [True, False])
+def test_layers_are_mixed_by_shares_that_are_learned(
+    tiny_bert: Path, packs: bool, max_pieces: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(budget, "can_pack", lambda encoder: packs)
+    still = {"hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0}
+    model = build_transformer_model(
+        str(tiny_bert),
+        make_sentence_windows(1000),
+        transformer_config=still,
+        max_pieces=max_pieces,
+        mix_layers=True,
+    )
+    model.initialize()
+    encoder = model.layers[0]
+    assert encoder.get_param("layer_mix").tolist() == [0, 0, 0]
+    encoder.set_param("layer_mix", numpy.asarray([0.5, -1.0, 0.2], dtype="f"))
+    nlp = spacy.blank("en")
+    docs = [nlp.make_doc("no pain"), nlp.make_doc("the patient has fever")]
+    found = model.predict(docs)
+    shares = numpy.exp([0.5, -1.0, 0.2])
+    for data, doc in zip(found.doc_data, docs, strict=True):
+        states = model.transformer.eval()(
+            **model.tokenizer(doc.text, return_tensors="pt"), output_hidden_states=True
+        ).hidden_states
+        expected = sum(s * X.detach().numpy() for s, X in zip(shares, states, strict=True))
+        vectors = data.model_output.last_hidden_state
+        numpy.testing.assert_allclose(vectors, expected / shares.sum(), atol=1e-5)
+
+    batch, backprop = model.begin_update(docs)
+    Y = batch.model_output["last_hidden_state"]
+    dY = 100 * torch.randn(Y.shape, generator=torch.Generator().manual_seed(0))
+
+    def objective() -> float:
+        return float((torch.as_tensor(model.predict(docs).model_output[0]) * dY).sum())
+
+    batch.model_output = ModelOutput(last_hidden_state=dY)
+    backprop(batch)
+    mix, gradient = encoder.get_param("layer_mix"), encoder.get_grad("layer_mix").copy()
+    for i in range(3):
+        before = mix[i]
+        mix[i] = before + 0.01
+        up = objective()
+        mix[i] = before - 0.01
+        down = objective()
+        mix[i] = before
+        assert gradient[i] == pytest.approx((up - down) / 0.02, abs=0.05)
+    assert abs(gradient).max() > 1
+
+    loaded = build_transformer_model(str(tiny_bert), make_sentence_windows(1000), mix_layers=True)
+    loaded.from_bytes(model.to_bytes())
+    numpy.testing.assert_array_equal(loaded.layers[0].get_param("layer_mix"), mix)
