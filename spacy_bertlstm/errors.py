@@ -181,6 +181,16 @@ MESSAGES = {
     "BL621": "{path}: record '{record}' comes twice. Rename one of the two.",
     "BL622": "record '{record}': its texts differ, first at character {offset}. "
     "Compare annotations of one and the same text.",
+    # BL64x: pages, tables and other packages
+    "BL640": "{path}: a pipeline, which has no Docs to show. Give it notes to read with "
+    "--text FILE.",
+    "BL641": "{path}: the name does not say which kind of table it is. Give one that ends in "
+    "one of: {suffixes}.",
+    "BL642": "{path}: Parquet needs pyarrow, which cannot be imported ({reason}). Install it with "
+    "the extra 'tables', as in \"pip install 'spacy-bertlstm[tables]'\", or write .csv or .jsonl.",
+    "BL643": "span._.{name}: another package computes it, so that it cannot be set from the "
+    "assertion. Leave one of the two out.",
+    "BL644": "{path}: OUT and --relations are one file. Give the relations another one.",
 }
 
 

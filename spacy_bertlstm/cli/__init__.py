@@ -13,6 +13,8 @@ from spacy_bertlstm.cli.export import export as export
 from spacy_bertlstm.cli.hash import hash_model as hash_model
 from spacy_bertlstm.cli.leaks import leaks as leaks
 from spacy_bertlstm.cli.prune import prune as prune
+from spacy_bertlstm.cli.render import render as render
 from spacy_bertlstm.cli.score import score as score
 from spacy_bertlstm.cli.split import split as split
+from spacy_bertlstm.cli.tabulate import tabulate as tabulate
 from spacy_bertlstm.cli.train import train as train

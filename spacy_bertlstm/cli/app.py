@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
+from typing import Any
 
 import spacy
 import typer
 from spacy.cli._util import app as spacy_app
 from spacy.cli._util import setup_gpu
 from spacy.language import Language
+from spacy.tokens import Doc
+from spacy.util import is_package, minibatch
 
 from spacy_bertlstm.errors import BertLstmError, first_line
 from spacy_bertlstm.files import written_to
 from spacy_bertlstm.formats.catalog import FORMATS
+from spacy_bertlstm.formats.sources import read_text, require_unicode, visible_files
 from spacy_bertlstm.losses import Account
+from spacy_bertlstm.tokens.corpus import read_docs
 
 app = typer.Typer(
     name="bertlstm",
@@ -65,6 +70,57 @@ def load_pipeline(model: str) -> Language:
         raise
     except (OSError, ValueError, KeyError, ImportError) as error:
         raise BertLstmError("BL315", path=model, reason=first_line(error)) from error
+
+
+def find_docs(
+    source: str, texts: Sequence[Path] | None
+) -> tuple[Iterator[Doc], Mapping[str, Any] | None]:
+    """The Docs that a user named: in a .spacy file, or what a pipeline makes of notes.
+
+    source (str): A .spacy file or a folder of them; with `texts` a pipeline.
+    texts (Sequence[Path] | None): Text files, or folders of .txt files, for it to read.
+    RETURNS (tuple[Iterator[Doc], Mapping | None]): The Docs, each to be let go of before the
+        next one is taken, and the pipeline's meta.
+    RAISES: BL101 (no such file), BL102 (no .txt file in a folder), BL111, BL112 (two notes of one
+        name), BL315 (no pipeline), BL640 (a pipeline without notes); when read, those of
+        `read_docs` and `read_text`.
+    """
+    if not texts:
+        if (Path(source) / "config.cfg").is_file() or is_package(source):
+            raise BertLstmError("BL640", path=source)
+        return read_docs(Path(source)), None
+    files: dict[str, Path] = {}
+    for file in _list_notes(texts):
+        require_unicode(file.stem)
+        if file.stem in files:
+            raise BertLstmError("BL112", record=file.stem)
+        files[file.stem] = file
+    nlp = load_pipeline(source)
+    return _predict(nlp, files), nlp.meta
+
+
+def _list_notes(texts: Sequence[Path]) -> Iterator[Path]:
+    for path in texts:
+        if path.is_dir():
+            found = [file for file in visible_files(path) if file.suffix.lower() == ".txt"]
+            if not found:
+                raise BertLstmError("BL102", path=path, suffixes=".txt")
+            yield from found
+        elif path.is_file():
+            yield path
+        else:
+            raise BertLstmError("BL101", path=path, kind="file")
+
+
+def _predict(nlp: Language, files: Mapping[str, Path]) -> Iterator[Doc]:
+    for batch in minibatch(files.items(), nlp.batch_size):
+        with nlp.memory_zone():  # the words of the notes do not pile up
+            docs = []
+            for name, file in batch:
+                doc = nlp.make_doc(read_text(file))
+                doc.user_data["id"] = name
+                docs.append(doc)
+            yield from nlp.pipe(docs)
 
 
 def require_spared(output: Path | None, suffix: str, *inputs: Path) -> None:

@@ -1,0 +1,123 @@
+"""Docs as rows: one an entity, one a relation, of plain values."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from spacy.tokens import Doc, Span
+
+from spacy_bertlstm.errors import BertLstmError
+from spacy_bertlstm.tokens.build import CONCEPTS
+from spacy_bertlstm.tokens.extensions import get_record, register_extensions
+
+Row = dict[str, Any]
+
+# What a row holds, and of which type where it is not None.
+ENTITY_COLUMNS: Mapping[str, type] = {
+    "record": str,
+    "start": int,
+    "end": int,
+    "text": str,
+    "label": str,
+    "kb_id": str,
+    "assertion": str,
+    "assertion_confidence": float,
+    "confidence": float,
+    "model": str,
+    "model_version": str,
+}
+RELATION_COLUMNS: Mapping[str, type] = {
+    "record": str,
+    "label": str,
+    "head_start": int,
+    "head_end": int,
+    "head_text": str,
+    "head_label": str,
+    "tail_start": int,
+    "tail_end": int,
+    "tail_text": str,
+    "tail_label": str,
+    "confidence": float,
+    "model": str,
+    "model_version": str,
+}
+
+
+class Rows(NamedTuple):
+    """What a Doc says.
+
+    record (str | None): Its name: that of its gold record, or doc.user_data["id"].
+    entities (list[Row]): By ENTITY_COLUMNS, sorted by place, the longer of one start first.
+    relations (list[Row]): By RELATION_COLUMNS, in the order of doc._.relations.
+    """
+
+    record: str | None
+    entities: list[Row]
+    relations: list[Row]
+
+
+def doc_to_rows(doc: Doc, model: Mapping[str, Any] | None = None) -> Rows:
+    """Give a Doc's entities and relations as rows, such as pandas.DataFrame takes.
+
+    doc (Doc): Gold or predicted. Concepts of a gold Doc that overlap an entity have rows too;
+        discontinuous ones stand in its record alone.
+    model (Mapping | None): `nlp.meta` of the pipeline that read the Doc.
+    RETURNS (Rows): Offsets are characters of `doc.text`; what is not known is None.
+    RAISES: BL208 (doc._.relations are none, or its record is none).
+    """
+    register_extensions()
+    read_by = {
+        "model": f"{model['lang']}_{model['name']}" if model else None,
+        "model_version": model["version"] if model else None,
+    }
+    record = get_record(doc)
+    name = doc.user_data.get("id") if record is None else record.id
+    name = None if name is None else str(name)
+    known = {"record": name}
+    entities = [{**known, **_entity(span), **read_by} for span in _spans(doc)]
+    try:
+        relations = [{**known, **_relation(doc, item), **read_by} for item in doc._.relations]
+    except (TypeError, KeyError, ValueError) as error:
+        raise BertLstmError("BL208", reason=f"doc._.relations: {type(error).__name__}") from error
+    return Rows(name, entities, relations)
+
+
+def _spans(doc: Doc) -> list[Span]:
+    """The entities, and the concepts for which doc.ents had no room; one an extent and label."""
+    spans = {
+        (span.start_char, -span.end_char, span.label_): span
+        for span in [*doc.spans.get(CONCEPTS, ()), *doc.ents]
+    }
+    return [spans[key] for key in sorted(spans)]
+
+
+def _entity(span: Span) -> Row:
+    return {
+        "start": span.start_char,
+        "end": span.end_char,
+        "text": span.text,
+        "label": span.label_,
+        "kb_id": span.kb_id_ or None,
+        "assertion": span._.assertion,
+        "assertion_confidence": _optional(span, "assertion_confidence"),
+        "confidence": span._.confidence,
+    }
+
+
+def _optional(span: Span, name: str) -> Any:
+    """The value of an attribute that only a component registers."""
+    return span._.get(name) if Span.has_extension(name) else None
+
+
+def _relation(doc: Doc, relation: Mapping[str, Any]) -> Row:
+    row: Row = {"label": relation["label"]}
+    for end in ("head", "tail"):
+        start, stop, label = relation[end]
+        if not 0 <= start < stop <= len(doc.text):
+            raise ValueError(f"{end} lies outside the text")
+        row[f"{end}_start"] = start
+        row[f"{end}_end"] = stop
+        row[f"{end}_text"] = doc.text[start:stop]
+        row[f"{end}_label"] = label
+    return row | {"confidence": relation.get("confidence")}
