@@ -128,6 +128,19 @@ MESSAGES = {
     "underscores, without the language, and a version as PEP 440 writes it, such as 0.1.0.",
     "BL336": "language '{lang}': spaCy cannot load it ({reason}). Give a code such as en, and "
     "install what spaCy needs for that language.",
+    "BL340": "{place} is another package's: what this package sets there may be lost. "
+    "Load one of the two packages only, or rename the other's attribute.",
+    "BL341": "attribute '{name}' cannot be one of spans. Give a name of letters, digits and "
+    "underscores, such as 'assertion'; 'confidence' is taken.",
+    "BL342": "component '{name}' has no labels: no span that it reads has span._.{attribute}. "
+    "Train on Docs that have it, or give labels in [initialize.components.{name}.labels].",
+    "BL343": "component '{name}': train_on = '{train_on}': no such spans. Give 'gold' or "
+    "'predicted'.",
+    "BL344": "component '{name}': balance = {balance}: it must be at least 0, which counts all "
+    "labels alike; 1 makes up for how often each comes.",
+    "BL345": "a span classifier of hidden_width = {hidden_width} and context = {context}: they "
+    "must be at least 1 and at least 0.",
+    "BL346": "component '{name}': nO = {nO}, but it has {labels} labels. Leave nO = null.",
     "BL376": "{path}: max_words = {max_words} would cut Docs that have categories, and these are "
     "of a whole text. Set max_words = 0 in [corpora].",
     "BL377": "{path}: nothing in it is what the pipeline {model} predicts. Give Docs with gold "

@@ -21,6 +21,7 @@ import spacy_bertlstm
 from spacy_bertlstm.text.tokenizer import make_clinical_tokenizer
 from spacy_bertlstm.tokens.build import set_line_sentences
 from spacy_bertlstm.tokens.corpus import write_docs
+from spacy_bertlstm.tokens.extensions import register_extensions
 
 ROOT = Path(__file__).parent.parent
 ENCODER = ROOT / "assets" / "all-MiniLM-L6-v2"
@@ -135,9 +136,13 @@ def make_examples() -> Callable[[Language], list[Example]]:
 
 @pytest.fixture
 def write_corpus() -> Callable[[Path], Path]:
-    """Write the sentences to a .spacy file, two a Doc, tokenized as in the pipeline."""
+    """Write the sentences to a .spacy file, two a Doc, tokenized as in the pipeline.
+
+    Problems are present, or absent behind "no".
+    """
 
     def write(path: Path) -> Path:
+        register_extensions()
         tokenizer = make_clinical_tokenizer()(spacy.blank("en"))
         docs = []
         for first, second in zip(SENTENCES[::2], SENTENCES[1::2], strict=True):
@@ -145,6 +150,10 @@ def write_corpus() -> Callable[[Path], Path]:
             shift = len(first[0]) + 1
             spans = first[1] + [(a + shift, b + shift, label) for a, b, label in second[1]]
             doc.ents = [doc.char_span(a, b, label=label) for a, b, label in spans]
+            for ent in doc.ents:
+                if ent.label_ == "problem":
+                    negated = doc[ent.start - 1].lower_ == "no"
+                    ent._.assertion = "absent" if negated else "present"
             set_line_sentences(doc)
             docs.append(doc)
         write_docs(docs, path)

@@ -12,6 +12,7 @@ from spacy.training import Example
 
 from spacy_bertlstm.cli.app import app, errors_as_messages, load_pipeline, use_gpu
 from spacy_bertlstm.errors import BertLstmError
+from spacy_bertlstm.evaluation.assertions import report_assertions
 from spacy_bertlstm.evaluation.bootstrap import Interval
 from spacy_bertlstm.evaluation.categories import report_categories
 from spacy_bertlstm.evaluation.entities import report_entities
@@ -20,7 +21,11 @@ from spacy_bertlstm.files import written_whole
 from spacy_bertlstm.tokens.corpus import make_corpus_reader
 
 # By what a component says that it assigns.
-REPORTS = {"doc.ents": report_entities, "doc.cats": report_categories}
+REPORTS = {
+    "doc.ents": report_entities,
+    "span._.assertion": report_assertions,
+    "doc.cats": report_categories,
+}
 
 
 @app.command()
@@ -31,21 +36,26 @@ def evaluate(
     bootstrap: Annotated[int, typer.Option(min=1, help="Samples for the intervals")] = 1000,
     seed: Annotated[int, typer.Option(help="Of the samples")] = 0,
     gpu_id: Annotated[int, typer.Option(help="-1 is the CPU")] = -1,
+    given: Annotated[
+        bool, typer.Option("--given", help="Give the pipeline the gold entities to work on")
+    ] = False,
 ) -> None:
     """Score what a pipeline predicts on gold Docs, with 95 % intervals over documents."""
     with errors_as_messages():
         use_gpu(gpu_id)
         nlp = load_pipeline(model)
-        gold = [example.reference for example in make_corpus_reader(docs_path)(nlp)]
-        predicted = nlp.pipe(nlp.make_doc(doc.text) for doc in gold)
-        examples = [Example(doc, truth) for doc, truth in zip(predicted, gold, strict=True)]
+        read = list(make_corpus_reader(docs_path, given=given)(nlp))
+        predicted = nlp.pipe([example.predicted for example in read])
+        examples = [
+            Example(doc, example.reference) for doc, example in zip(predicted, read, strict=True)
+        ]
         assigned = {part for name in nlp.pipe_names for part in nlp.get_pipe_meta(name).assigns}
-        made = [
-            make(nlp, examples, samples=bootstrap, seed=seed)
+        reports = [
+            report
             for attribute, make in REPORTS.items()
             if attribute in assigned
+            for report in make(nlp, examples, samples=bootstrap, seed=seed)
         ]
-        reports = [report for report in made if report is not None]
         if not reports:
             names = ", ".join(nlp.pipe_names)
             raise BertLstmError("BL377", path=docs_path, model=model, names=names)

@@ -19,7 +19,7 @@ _KEYS = ("p", "r", "f", "auc")
 
 def report_categories(
     nlp: Language, examples: Sequence[Example], *, samples: int, seed: int
-) -> Report | None:
+) -> list[Report]:
     """Judge `doc.cats`, of a pipeline's last text categorizer.
 
     A text without any of the labels in its gold cats is left out. Of exclusive labels the highest
@@ -31,17 +31,17 @@ def report_categories(
     examples (Sequence[Example]): What it predicts, and the gold Docs.
     samples (int): Of the bootstrap.
     seed (int): Of the samples.
-    RETURNS (Report | None): None where it has no `textcat` or `textcat_multilabel`, or no Doc
-        has gold categories of its labels.
+    RETURNS (list[Report]): One; none where it has no `textcat` or `textcat_multilabel`, or no Doc has
+        gold categories of its labels.
     """
     pipes = [pipe for _, pipe in nlp.pipeline if isinstance(pipe, TextCategorizer)]
     if not pipes:
-        return None
+        return []
     pipe = pipes[-1]
     labels = pipe.labels
     judged = [eg for eg in examples if any(label in eg.reference.cats for label in labels)]
     if not judged:
-        return None
+        return []
     exclusive = not isinstance(pipe, MultiLabel_TextCategorizer)
     # Each (n_docs, n_labels); gold is NaN where nobody chose.
     gold = _as_table([eg.reference for eg in judged], labels, 0.0 if exclusive else numpy.nan)
@@ -72,7 +72,7 @@ def report_categories(
         for title, values in rows.items()
     }
     rule = "the highest score counts" if exclusive else "each label by itself"
-    return Report(
+    report = Report(
         title=f"{len(judged)} Docs with categories; {rule}",
         rows=table,
         scores={
@@ -86,6 +86,7 @@ def report_categories(
         },
         figures={"accuracy": accuracy},
     )
+    return [report]
 
 
 def _as_table(docs: Sequence[Doc], labels: Sequence[str], missing: float) -> numpy.ndarray:

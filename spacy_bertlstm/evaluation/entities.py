@@ -14,17 +14,17 @@ from spacy_bertlstm.evaluation.reports import Report
 
 def report_entities(
     nlp: Language, examples: Sequence[Example], *, samples: int, seed: int
-) -> Report | None:
+) -> list[Report]:
     """Judge `doc.ents`: exact bounds and label.
 
     nlp (Language): The pipeline.
     examples (Sequence[Example]): What it predicts, and the gold Docs.
     samples (int): Of the bootstrap.
     seed (int): Of the samples.
-    RETURNS (Report | None): None where no Doc has gold entities.
+    RETURNS (list[Report]): One; none where no Doc has gold entities.
     """
     if not any(example.reference.ents for example in examples):
-        return None
+        return []
     both = [doc for example in examples for doc in (example.reference, example.predicted)]
     labels = sorted({ent.label_ for doc in both for ent in doc.ents})
     rows = {
@@ -33,7 +33,7 @@ def report_entities(
         )
         for title, chosen in [*((label, {label}) for label in labels), ("all", set(labels))]
     }
-    return Report(
+    report = Report(
         title=f"{len(examples)} Docs; exact bounds and label",
         rows={
             title: {name: row[key] for name, key in (("P", "p"), ("R", "r"), ("F1", "f"))}
@@ -41,6 +41,7 @@ def report_entities(
         },
         scores={f"ents_{key}": interval for key, interval in rows["all"].items()},
     )
+    return [report]
 
 
 def _count(example: Example, labels: set[str]) -> tuple[int, int, int]:

@@ -15,7 +15,13 @@ from thinc.types import Ints2d
 from spacy_bertlstm.errors import BertLstmError
 from spacy_bertlstm.losses import LossReport
 from spacy_bertlstm.records import Assertion, Concept, Document, Relation
-from spacy_bertlstm.tokens.extensions import get_record, register_extensions, set_record
+from spacy_bertlstm.tokens.extensions import (
+    get_record,
+    get_span_value,
+    register_extensions,
+    set_record,
+    set_span_value,
+)
 
 CONCEPTS = "concepts"  # the key in doc.spans
 KB_SEPARATOR = "|"  # between the vocabulary ids of one span
@@ -41,9 +47,10 @@ def build_doc(
         there were to choose from. All concepts on token boundaries stand in
         `doc.spans["concepts"]`, their records' ids as span ids: nested, crossing and of one extent
         alike. Of those that overlap, `doc.ents` has the longest; of those as long, the one that
-        begins first; of those of one extent, the one that the record names first. Assertions and
-        relations of events are shown on the events' triggers; relations of relations,
-        equivalences and discontinuous concepts stand in the record alone.
+        begins first; of those of one extent, the one that the record names first. Assertions, of
+        whatever name, are what `register_span_attribute` makes readable. Those and relations of
+        events are shown on the events' triggers; relations of relations, equivalences and
+        discontinuous concepts stand in the record alone.
     """
     doc = tokenizer(record.text)
     set_record(doc, record)
@@ -55,8 +62,8 @@ def build_doc(
     views = _make_views(doc, record)
     doc.spans[CONCEPTS] = list(views.spans.values())
     doc.set_ents(views.entities, default="outside")
-    for span, value in views.assertions:
-        span._.assertion = value
+    for span, name, value in views.assertions:
+        set_span_value(span, name, value)
     doc._.relations = views.relations
     kept = {span.id_ for span in views.entities}
     for concept in record.concepts:
@@ -85,13 +92,14 @@ class _Views:
 
     spans (dict[str, Span]): Of each concept that lies on token boundaries, by its id.
     entities (list[Span]): The longest of those that overlap.
-    assertions (list[tuple[Span, str]]): Values of spans, or of the events they trigger.
+    assertions (list[tuple[Span, str, str]]): Spans, and names and values of what is said of
+        them, or of the events they trigger.
     relations (list[dict]): As in doc._.relations, events by their triggers.
     """
 
     spans: dict[str, Span]
     entities: list[Span]
-    assertions: list[tuple[Span, str]]
+    assertions: list[tuple[Span, str, str]]
     relations: list[dict[str, Any]]
 
 
@@ -106,9 +114,9 @@ def _make_views(doc: Doc, record: Document) -> _Views:
         spans=spans,
         entities=filter_spans(spans.values()),
         assertions=[
-            (shown[assertion.target], assertion.value)
+            (shown[assertion.target], assertion.name, assertion.value)
             for assertion in record.assertions
-            if assertion.target in shown and assertion.name == "assertion"
+            if assertion.target in shown
         ],
         relations=[
             {"label": relation.label, "head": _extent(shown[head]), "tail": _extent(shown[tail])}
@@ -129,6 +137,20 @@ def _align(doc: Doc, text: str, concept: Concept) -> Span | None:
     end = concept.end - len(covered) + len(covered.rstrip())
     kb_id = KB_SEPARATOR.join(concept.kb_ids)
     return doc.char_span(start, end, label=concept.label, kb_id=kb_id, span_id=concept.id)
+
+
+def lay_span(span: Span, doc: Doc) -> Span | None:
+    """The span that a Doc of the same text has in another's place, by characters.
+
+    RETURNS (Span | None): With the same label and ids; None off the Doc's token boundaries.
+    """
+    return doc.char_span(
+        span.start_char,
+        span.end_char,
+        label=span.label_,
+        kb_id=span.kb_id_,
+        span_id=span.id_,
+    )
 
 
 def _extent(span: Span) -> list[int | str]:
@@ -206,12 +228,18 @@ def shows_record(doc: Doc) -> bool:
     if record is None:
         return False
     views = _make_views(doc, record)
-    values = {(span.start, span.end): value for span, value in views.assertions}
+    values = {(span.id_, name): value for span, name, value in views.assertions}
+    names = {"assertion", *(name for _, name, _ in views.assertions)}
     return (
         {_key(span) for span in views.entities} == {_key(span) for span in doc.ents}
         and all(
-            span._.assertion == values.get((span.start, span.end)) for span in views.spans.values()
+            get_span_value(span, name) == values.get((span.id_, name))
+            for span in views.spans.values()
+            for name in names
         )
+        # An entity that was set anew may have another id, and values of its own.
+        and {(_key(span), values.get((span.id_, "assertion"))) for span in views.entities}
+        == {(_key(span), span._.assertion) for span in doc.ents}
         and _relation_keys(views.relations) == _relation_keys(doc._.relations)
         and _score_choices(record) == doc.cats
     )

@@ -8,13 +8,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from spacy.language import Language
-from spacy.tokens import Doc, DocBin
+from spacy.tokens import Doc, DocBin, Span
 from spacy.training import Example
 from spacy.vocab import Vocab
 
 from spacy_bertlstm.errors import BertLstmError
 from spacy_bertlstm.files import require_no_files, written_to, written_whole
-from spacy_bertlstm.tokens.extensions import register_extensions
+from spacy_bertlstm.tokens.build import lay_span
+from spacy_bertlstm.tokens.extensions import copy_span_values, register_extensions
 from spacy_bertlstm.tokens.runs import pack_runs
 
 # What spaCy, srsly and zlib raise on bytes that are no DocBin.
@@ -186,13 +187,15 @@ def held_categories(doc: Doc) -> tuple[str, ...]:
 
 
 def make_corpus_reader(
-    path: str | Path | None, max_words: int = 0
+    path: str | Path | None, max_words: int = 0, given: bool = False
 ) -> Callable[[Language], Iterator[Example]]:
     """The training and evaluation examples of a .spacy file or a folder of them.
 
     path (str | Path | None): The file or folder; None until a training names it.
     max_words (int): Cut records into runs of whole sentences of at most so many tokens, so
         that one batch mixes many records; a longer sentence stays whole. 0 keeps records.
+    given (bool): Give the pipeline the gold entities and span groups to work on, without what
+        is said of them: for one that finds none by itself.
     RETURNS (Callable): From a pipeline to its examples; nothing is left out.
     RAISES: BL501; when read, BL101, BL201, BL202 (nothing to learn from), BL210, BL376 (a record
         with categories, which are of the whole, would be cut) and BL502 (no path).
@@ -210,11 +213,23 @@ def make_corpus_reader(
             if doc.cats and len(parts) > 1:
                 raise BertLstmError("BL376", path=path, max_words=max_words)
             for part in parts:
-                yield Example(nlp.tokenizer(part.text), part)
+                predicted = nlp.tokenizer(part.text)
+                if given:
+                    give_spans(part, predicted)
+                yield Example(predicted, part)
         if not annotated:
             raise BertLstmError("BL202", path=path)
 
     return read_examples
+
+
+def give_spans(gold: Doc, doc: Doc) -> None:
+    def lay(spans: Iterable[Span]) -> list[Span]:
+        return [laid for span in spans if (laid := lay_span(span, doc)) is not None]
+
+    doc.set_ents(lay(gold.ents))
+    for key, group in gold.spans.items():
+        doc.spans[key] = lay(group)
 
 
 def cut_doc(doc: Doc, max_words: int) -> list[Doc]:
@@ -223,7 +238,8 @@ def cut_doc(doc: Doc, max_words: int) -> list[Doc]:
     doc (Doc): An entity over two sentences keeps them together; without sentence starts
         each token counts as a sentence.
     max_words (int): The most tokens a run may have, if its sentences allow; 0 for no limit.
-    RETURNS (list[Doc]): The runs in order, every token in one of them.
+    RETURNS (list[Doc]): The runs in order, every token in one of them, with the span groups and
+        what is said of spans.
     """
     if not max_words or len(doc) <= max_words:
         return [doc]
@@ -233,4 +249,23 @@ def cut_doc(doc: Doc, max_words: int) -> list[Doc]:
         for token in doc
         if (token.is_sent_start or not known) and token.i and token.ent_iob_ != "I"
     ]
-    return [doc[begin:end].as_doc() for begin, end in pack_runs([*starts, len(doc)], max_words)]
+    return [_cut(doc[begin:end]) for begin, end in pack_runs([*starts, len(doc)], max_words)]
+
+
+def _cut(run: Span) -> Doc:
+    part = run.as_doc()
+    copy_span_values(run, part)
+    for key, group in run.doc.spans.items():
+        part.spans[key] = [
+            Span(
+                part,
+                span.start - run.start,
+                span.end - run.start,
+                label=span.label,
+                kb_id=span.kb_id,
+                span_id=span.id,
+            )
+            for span in group
+            if run.start <= span.start and span.end <= run.end
+        ]
+    return part

@@ -1,9 +1,18 @@
 """Every custom attribute of Docs and Spans, registered in one place."""
 
+import warnings
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
 from spacy.tokens import Doc, Span
 
 from spacy_bertlstm.errors import BertLstmError
 from spacy_bertlstm.records import Document
+
+# spaCy keys span._.x by the extent alone. Under this one extension stands what is said of all
+# spans of an extent: {label: {id: {attribute: value}}}, plain values, never changed in place.
+_VALUES = "bertlstm_values"
 
 
 def register_extensions() -> None:
@@ -12,15 +21,98 @@ def register_extensions() -> None:
     doc._.record (dict | None): The gold record (`Document.to_dict`) that the Doc was made of.
     doc._.relations (list[dict]): {"label": str, "head": extent, "tail": extent}, an extent
         being [start_char, end_char, label]: plain values, which survive serialization.
-    span._.assertion (str | None): Such as "absent".
+    span._.assertion (str | None): Such as "absent"; see `register_span_attribute`.
     span._.confidence (float | None): A probability.
+    WARNS: BL340 (another package has one of them).
     """
-    for name, default in (("record", None), ("relations", [])):
-        if not Doc.has_extension(name):
-            Doc.set_extension(name, default=default)
-    for name in ("assertion", "confidence"):
-        if not Span.has_extension(name):
-            Span.set_extension(name, default=None)
+    _register(Doc, "record", default=None)
+    _register(Doc, "relations", default=[])
+    _register(Span, "confidence", default=None)
+    register_span_attribute("assertion")
+
+
+def register_span_attribute(name: str) -> None:
+    """Register span._.<name> (str | None) and span._.<name>_confidence (float | None).
+
+    Spans of one extent have values of their own if they differ in label or id. A span with an
+    id that has no value has that of its label without an id; a span without an id has the one
+    value that all of its label have.
+
+    name (str): Such as "assertion".
+    RAISES: BL341 (not usable as a name).
+    WARNS: BL340 (another package has it).
+    """
+    if not name.isidentifier() or name in ("confidence", _VALUES):
+        raise BertLstmError("BL341", name=name)
+    _register(Span, _VALUES, default=None)
+    for key in (name, f"{name}_confidence"):
+        _register(Span, key, getter=_Getter(key), setter=_Setter(key))
+
+
+def _register(kind: type[Doc] | type[Span], name: str, **how: Any) -> None:
+    if not kind.has_extension(name):
+        kind.set_extension(name, **how)
+        return
+    ours = how.get("default"), None, how.get("getter"), how.get("setter")
+    if kind.get_extension(name) != ours:
+        _warn_taken(f"{kind.__name__.lower()}._.{name}")
+
+
+@cache
+def _warn_taken(place: str) -> None:
+    warnings.warn(str(BertLstmError("BL340", place=place)), stacklevel=2)
+
+
+# Classes, not functions made on the spot: these pickle, and two of one name are equal.
+@dataclass(frozen=True)
+class _Getter:
+    name: str
+
+    def __call__(self, span: Span) -> Any:
+        return get_span_value(span, self.name)
+
+
+@dataclass(frozen=True)
+class _Setter:
+    name: str
+
+    def __call__(self, span: Span, value: Any) -> None:
+        set_span_value(span, self.name, value)
+
+
+def get_span_value(span: Span, name: str) -> Any:
+    """What is said of a span under a name, whether an attribute has that name or not."""
+    by_id = (span._.get(_VALUES) or {}).get(span.label_, {})
+    own = by_id.get(span.id_, {})
+    if name in own:
+        return own[name]
+    if span.id_:
+        return by_id.get("", {}).get(name)
+    values = {values[name] for values in by_id.values() if values.get(name) is not None}
+    return values.pop() if len(values) == 1 else None
+
+
+def set_span_value(span: Span, name: str, value: Any) -> None:
+    """Say something of a span: of its extent with its label and its id."""
+    stored = span._.get(_VALUES) or {}
+    by_id = stored.get(span.label_, {})
+    values = {**by_id.get(span.id_, {}), name: value}
+    span._.set(_VALUES, {**stored, span.label_: {**by_id, span.id_: values}})
+
+
+def copy_span_values(span: Span, doc: Doc) -> None:
+    """Take what is said of the spans within a span to the Doc that was made of it.
+
+    span (Span): Of the original.
+    doc (Doc): As `span.as_doc()` gives it.
+    """
+    offset = span.start_char
+    for key, values in span.doc.user_data.items():
+        if not isinstance(key, tuple) or key[:2] != ("._.", _VALUES):
+            continue
+        _, _, start, end = key
+        if offset <= start and end <= span.end_char:
+            doc.user_data["._.", _VALUES, start - offset, end - offset] = values
 
 
 def get_record(doc: Doc) -> Document | None:

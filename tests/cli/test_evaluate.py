@@ -1,4 +1,5 @@
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -127,3 +128,39 @@ def test_a_file_that_is_not_there_is_named(pipeline: Path, tmp_path: Path) -> No
     result = evaluate(pipeline, tmp_path / "no.spacy")
     assert result.exit_code == 1
     assert "BL101" in result.output and "no.spacy" in result.output
+
+
+def test_values_of_given_entities_are_scored(
+    tiny_bert: Path, tmp_path: Path, write_corpus: Callable[[Path], Path]
+) -> None:
+    config = spacy.util.load_config(
+        Path(__file__).parents[2] / "configs" / "assertion.cfg",
+        overrides={
+            "paths.encoder": str(tiny_bert),
+            "components.assertion.model.tok2vec.hidden_width": 8,
+        },
+    )
+    config["paths"].update(train=None, dev=None)
+    nlp = spacy.util.load_model_from_config(config, auto_fill=True)
+    corpus, output = write_corpus(tmp_path / "dev.spacy"), tmp_path / "scores.json"
+    nlp.initialize(lambda: make_corpus_reader(corpus)(nlp))
+    nlp.to_disk(tmp_path / "model")
+    result = evaluate(tmp_path / "model", corpus, "--given", "--output", output)
+    assert result.exit_code == 0, result.output
+    scores = json.loads(output.read_text(encoding="utf-8"))
+    expected = nlp.evaluate(list(make_corpus_reader(corpus, given=True)(nlp)))
+    # All 4 problems, 2 of them absent, get one value from weights that are still zero.
+    assert scores["assertion_micro_f"] == expected["assertion_micro_f"] == 0.5
+    assert figures(result.output, "all") == ["50.00", "50.00", "50.00"]
+    assert figures(result.output, "absent") == ["50.00", "100.00", "66.67"]
+    assert scores["intervals"].keys() >= {"assertion_micro_f", "assertion_macro_f"}
+    low, high = scores["intervals"]["assertion_macro_f"]
+    assert low <= scores["assertion_macro_f"] == expected["assertion_macro_f"] <= high
+    bare = evaluate(tmp_path / "model", corpus)
+    assert figures(bare.output, "all") == ["0.00", "0.00", "0.00"]
+
+
+def figures(output: str, title: str) -> list[str]:
+    """The estimates of a row, without their intervals."""
+    (row,) = (line for line in output.splitlines() if line.startswith(f"{title} "))
+    return re.findall(r"(\d+\.\d\d) \(", row)

@@ -2,13 +2,13 @@ from dataclasses import replace
 
 import pytest
 import spacy
-from spacy.tokens import DocBin
+from spacy.tokens import DocBin, Span
 
 from spacy_bertlstm.losses import LossReport
 from spacy_bertlstm.records import Assertion, Concept, Document, Event, Relation
 from spacy_bertlstm.text.tokenizer import make_clinical_tokenizer
 from spacy_bertlstm.tokens.build import build_doc, read_doc, set_line_sentences, shows_record
-from spacy_bertlstm.tokens.extensions import get_record
+from spacy_bertlstm.tokens.extensions import get_record, register_span_attribute
 
 TOKENIZER = make_clinical_tokenizer()(spacy.blank("en"))
 TEXT = "Chest pain today .\nGave aspirin 40mg ."
@@ -94,6 +94,45 @@ def test_of_one_extent_the_first_is_an_entity() -> None:
     assert [ent.id_ for ent in doc.ents] == ["T4"]
     without = Document("1", TEXT, concepts[:3])
     assert [ent.id_ for ent in build_doc(without, TOKENIZER, LossReport()).ents] == ["T1", "T2"]
+
+
+def test_concepts_of_one_extent_keep_their_own_assertions() -> None:
+    record = replace(
+        RECORD,
+        concepts=(
+            Concept("T1", "problem", ((0, 10),)),
+            Concept("T2", "problem", ((0, 10),)),
+            Concept("T3", "finding", ((0, 10),)),
+            Concept("T4", "problem", ((0, 10),)),
+        ),
+        assertions=(
+            Assertion("T1", "present"),
+            Assertion("T2", "absent"),
+            Assertion("T3", "possible"),
+            Assertion("T2", "past", name="tense"),
+        ),
+        relations=(),
+    )
+    doc = build_doc(record, TOKENIZER, LossReport())
+    values = [span._.assertion for span in doc.spans["concepts"]]
+    assert values == ["present", "absent", "possible", None]
+    assert doc.ents[0]._.assertion == "present"
+    register_span_attribute("tense")
+    assert [span._.tense for span in doc.spans["concepts"]] == [None, "past", None, None]
+    assert shows_record(doc)
+    for span, name, value in [(1, "assertion", "present"), (1, "tense", None)]:
+        changed = build_doc(record, TOKENIZER, LossReport())
+        changed.spans["concepts"][span]._.set(name, value)
+        assert not shows_record(changed)
+
+
+def test_an_entity_with_another_id_is_compared_by_what_it_says() -> None:
+    doc = build_doc(RECORD, TOKENIZER, LossReport())
+    doc.ents = [Span(doc, ent.start, ent.end, ent.label_, span_id="E1") for ent in doc.ents]
+    assert doc.spans["concepts"][0]._.assertion == "present"
+    assert not shows_record(doc)
+    doc.ents[0]._.assertion = "present"
+    assert shows_record(doc)
 
 
 def test_everything_survives_a_docbin() -> None:

@@ -4,11 +4,18 @@ from pathlib import Path
 import pytest
 import spacy
 from conftest import NOTES
-from spacy.tokens import Doc
+from spacy.tokens import Doc, Span
 from spacy.training import Corpus
 
 from spacy_bertlstm.errors import BertLstmError
-from spacy_bertlstm.tokens.corpus import cut_doc, make_corpus_reader, open_docs, read_docs
+from spacy_bertlstm.tokens.corpus import (
+    cut_doc,
+    make_corpus_reader,
+    open_docs,
+    read_docs,
+    write_docs,
+)
+from spacy_bertlstm.tokens.extensions import register_extensions
 
 NLP = spacy.blank("en")
 
@@ -53,6 +60,53 @@ def test_missing_annotation_stays_missing_in_the_parts() -> None:
     assert not any(part.has_annotation("ENT_IOB") for part in cut_doc(doc, 2))
     doc.set_ents([], default="outside")
     assert all(part.has_annotation("ENT_IOB") for part in cut_doc(doc, 2))
+
+
+def test_what_is_said_of_spans_moves_with_the_part_that_holds_them() -> None:
+    register_extensions()
+    doc = doc_of([3, 3], [(1, 2), (3, 5)])
+    doc.spans["x"] = [
+        Span(doc, 1, 2, label="a", span_id="T1"),
+        Span(doc, 4, 5, label="b", kb_id="C1"),
+        Span(doc, 2, 4, label="c"),  # in neither part
+    ]
+    for span in (*doc.ents, *doc.spans["x"]):
+        span._.assertion = f"of {span.start}"
+    parts = cut_doc(doc, 3)
+    assert [[ent._.assertion for ent in part.ents] for part in parts] == [["of 1"], ["of 3"]]
+    found = [
+        [(span.text, span.label_, span.id_, span.kb_id_, span._.assertion) for span in group]
+        for group in (part.spans["x"] for part in parts)
+    ]
+    assert found == [[("w1", "a", "T1", "", "of 1")], [("w4", "b", "", "C1", "of 4")]]
+    parts[0].ents[0]._.assertion = "changed"
+    assert doc.ents[0]._.assertion == "of 1"
+
+
+def test_reader_gives_gold_spans_to_work_on_but_not_what_is_said_of_them(tmp_path: Path) -> None:
+    register_extensions()
+    doc = NLP.make_doc("no chest pain")
+    doc.ents = [Span(doc, 1, 3, label="problem", span_id="T1", kb_id="C1")]
+    doc.spans["x"] = [*doc.ents, Span(doc, 2, 3, label="finding")]
+    doc.ents[0]._.assertion = "absent"
+    # Of other tokens: "chestpain" cannot hold "pain".
+    joined = Doc(NLP.vocab, words=["no", "chest", "pain"], spaces=[True, False, False])
+    joined.ents = [Span(joined, 2, 3, label="problem"), Span(joined, 0, 1, label="cue")]
+    write_docs([doc, joined], tmp_path / "corpus.spacy")
+    first, second = make_corpus_reader(tmp_path / "corpus.spacy", given=True)(NLP)
+    (entity,) = first.predicted.ents
+    assert (entity.text, entity.label_, entity.id_, entity.kb_id_) == (
+        *("chest pain", "problem", "T1", "C1"),
+    )
+    assert [(span.text, span.label_) for span in first.predicted.spans["x"]] == [
+        ("chest pain", "problem"),
+        ("pain", "finding"),
+    ]
+    assert first.reference.ents[0]._.assertion == "absent"
+    assert entity._.assertion is None and not first.predicted.user_data
+    assert [ent.text for ent in second.predicted.ents] == ["no"]
+    (alone, _) = make_corpus_reader(tmp_path / "corpus.spacy")(NLP)
+    assert not alone.predicted.ents and not alone.predicted.spans
 
 
 def test_reader_gives_the_pipelines_own_tokens(
