@@ -141,6 +141,22 @@ MESSAGES = {
     "BL345": "a span classifier of hidden_width = {hidden_width} and context = {context}: they "
     "must be at least 1 and at least 0.",
     "BL346": "component '{name}': nO = {nO}, but it has {labels} labels. Leave nO = null.",
+    "BL355": "component '{name}' has no labels. Train on Docs with relations, name a schema, or "
+    "give [label, head type, tail type] in [initialize.components.{name}.labels].",
+    "BL356": "component '{name}': nO = {nO}, but it has {labels} labels. Leave nO = null.",
+    "BL357": "component '{name}': {setting} = '{value}': no such choice. Give one of: {known}.",
+    "BL358": "component '{name}': {setting} = {value}: it must be {range}.",
+    "BL359": "a Doc has no sentence starts, in which entities could be paired. Put a sentence "
+    "splitter before the relations, in training under training.annotating_components too; or "
+    "give candidates = spacy-bertlstm.WindowPairs.v1.",
+    "BL360": "component '{name}': a threshold for '{label}', which is no label. "
+    "Give one of: {known}.",
+    "BL361": "component '{name}': {label} cannot be a label of relations. "
+    "Give [label, head type, tail type], three strings that are not empty.",
+    "BL362": "{name}: {setting} = {value}: it must be at least {least}.",
+    "BL363": "{path}: no relation in it was proposed by component '{component}', so that no "
+    "threshold can be fitted. Give Docs with gold relations between entities that are found.",
+    # BL4xx: tags
     "BL376": "{path}: max_words = {max_words} would cut Docs that have categories, and these are "
     "of a whole text. Set max_words = 0 in [corpora].",
     "BL377": "{path}: nothing in it is what the pipeline {model} predicts. Give Docs with gold "
@@ -159,7 +175,6 @@ MESSAGES = {
     "spacy-transformers pools the word's first piece into the word before too, and this package "
     "does not. Give --windows sentences, which may change predictions, and --test to see how much.",
     "BL396": "{path}: no words in it to compare pipelines on. Give Docs with gold annotation.",
-    # BL4xx: tags
     "BL401": "tag '{tag}' is no BILUO tag. Give tags of the form O, B-X, I-X, L-X or U-X.",
     # BL5xx: training
     "BL501": "max_words = {max_words}: it must be 0 (whole records) or positive.",

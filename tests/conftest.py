@@ -14,6 +14,7 @@ import pytest
 import spacy
 import torch
 from spacy.language import Language
+from spacy.tokens import Span
 from spacy.training import Example
 from transformers import BertConfig, BertModel, BertTokenizerFast
 
@@ -138,8 +139,11 @@ def make_examples() -> Callable[[Language], list[Example]]:
 def write_corpus() -> Callable[[Path], Path]:
     """Write the sentences to a .spacy file, two a Doc, tokenized as in the pipeline.
 
-    Problems are present, or absent behind "no".
+    Problems are present, or absent behind "no". A treatment is for the problem in its sentence.
     """
+
+    def extent(span: Span) -> list[int | str]:
+        return [span.start_char, span.end_char, span.label_]
 
     def write(path: Path) -> Path:
         register_extensions()
@@ -155,6 +159,12 @@ def write_corpus() -> Callable[[Path], Path]:
                     negated = doc[ent.start - 1].lower_ == "no"
                     ent._.assertion = "absent" if negated else "present"
             set_line_sentences(doc)
+            doc._.relations = [
+                {"label": "TrAP", "head": extent(head), "tail": extent(tail)}
+                for head in doc.ents
+                for tail in doc.ents
+                if (head.label_, tail.label_) == ("treatment", "problem") and head.sent == tail.sent
+            ]
             docs.append(doc)
         write_docs(docs, path)
         return path

@@ -28,6 +28,7 @@ NAMES = [
     "ner_bilstm.cfg",
     "ner_shared.cfg",
     "paper.cfg",
+    "relations_gold.cfg",
     "sentiment.cfg",
     "textcat.cfg",
 ]

@@ -15,7 +15,9 @@ from spacy_bertlstm.schemas import GROUP, get_schema
 GROUPS = {
     "spacy_architectures": "architectures",
     "spacy_factories": "factories",
+    "spacy_misc": "misc",
     "spacy_readers": "readers",
+    "spacy_scorers": "scorers",
     "spacy_span_getters": "span_getters",
     "spacy_tokenizers": "tokenizers",
     "thinc_optimizers": "optimizers",
@@ -31,6 +33,8 @@ def test_every_group_is_known_and_named_for_the_package() -> None:
     for point in OURS:
         if point.group == GROUP:
             assert re.fullmatch(r"spacy-bertlstm\.[a-z0-9-]+\.v\d+", point.name)
+        elif point.group == "spacy_scorers":  # named as spaCy names its own
+            assert re.fullmatch(r"spacy-bertlstm\.[a-z_]+_scorer\.v\d+", point.name)
         elif point.group not in ("spacy_factories", "spacy_cli"):
             assert re.fullmatch(r"spacy-bertlstm\.[A-Z]\w+\.v\d+", point.name)
 

@@ -16,6 +16,7 @@ from spacy_bertlstm.evaluation.assertions import report_assertions
 from spacy_bertlstm.evaluation.bootstrap import Interval
 from spacy_bertlstm.evaluation.categories import report_categories
 from spacy_bertlstm.evaluation.entities import report_entities
+from spacy_bertlstm.evaluation.relations import report_relations
 from spacy_bertlstm.evaluation.reports import Report
 from spacy_bertlstm.files import written_whole
 from spacy_bertlstm.tokens.corpus import make_corpus_reader
@@ -24,6 +25,7 @@ from spacy_bertlstm.tokens.corpus import make_corpus_reader
 REPORTS = {
     "doc.ents": report_entities,
     "span._.assertion": report_assertions,
+    "doc._.relations": report_relations,
     "doc.cats": report_categories,
 }
 

@@ -214,7 +214,8 @@ def _halves(inputs: Sequence[Tensor]) -> list[Sequence[Tensor]]:
 
 def _in_two_threads(function: Callable[[Any], Any], arguments: Sequence[Any]) -> tuple[Any, Any]:
     first, second = arguments
-    with ThreadPoolExecutor(1) as companion:
+    # Each thread has its own mind on how many more it may start.
+    with ThreadPoolExecutor(1, initializer=torch.set_num_threads, initargs=(1,)) as companion:
         pending = companion.submit(function, second)
         return function(first), pending.result()
 

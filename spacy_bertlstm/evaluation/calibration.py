@@ -1,4 +1,4 @@
-"""How far confidences can be believed, and the temperature that mends them.
+"""How far confidences can be believed, the temperature that mends them, the best threshold.
 
 Sources: Guo, Pleiss, Sun, Weinberger, "On calibration of modern neural networks", ICML 2017
 (temperature, expected calibration error).
@@ -153,3 +153,30 @@ def fit_temperature(
             second = low + golden * (high - low)
             second_loss = loss(second)
     return math.exp((low + high) / 2)
+
+
+def fit_threshold(
+    confidences: Sequence[float] | numpy.ndarray,
+    right: Sequence[bool] | numpy.ndarray,
+    total: int,
+) -> float | None:
+    """Find the least confidence that gives the best F1.
+
+    confidences (Sequence[float]): Of all that was proposed.
+    right (Sequence[bool]): Whether each is right.
+    total (int): How many are to be found, whether they were proposed or not.
+    RETURNS (float | None): Halfway from the last that is found to the next; None where nothing
+        that was proposed is right.
+    """
+    values = numpy.asarray(confidences, dtype="float64")
+    order = numpy.argsort(-values, kind="stable")
+    values = values[order]
+    hits = numpy.cumsum(numpy.asarray(right, dtype=bool)[order])
+    if not len(hits) or not hits[-1]:
+        return None
+    scores = 2 * hits / (numpy.arange(1, len(hits) + 1) + total)
+    following = numpy.append(values[1:], 0.0)
+    # What is equally sure is found together.
+    best = int(numpy.argmax(numpy.where(following < values, scores, 0.0)))
+    middle = (values[best] + following[best]) / 2
+    return float(middle if middle > following[best] else values[best])

@@ -31,8 +31,8 @@ def report_categories(
     examples (Sequence[Example]): What it predicts, and the gold Docs.
     samples (int): Of the bootstrap.
     seed (int): Of the samples.
-    RETURNS (list[Report]): One; none where it has no `textcat` or `textcat_multilabel`, or no Doc has
-        gold categories of its labels.
+    RETURNS (list[Report]): One; none where it has no `textcat` or `textcat_multilabel`, or no Doc
+        has gold categories of its labels.
     """
     pipes = [pipe for _, pipe in nlp.pipeline if isinstance(pipe, TextCategorizer)]
     if not pipes:

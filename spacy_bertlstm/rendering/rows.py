@@ -100,14 +100,9 @@ def _entity(span: Span) -> Row:
         "label": span.label_,
         "kb_id": span.kb_id_ or None,
         "assertion": span._.assertion,
-        "assertion_confidence": _optional(span, "assertion_confidence"),
+        "assertion_confidence": span._.assertion_confidence,
         "confidence": span._.confidence,
     }
-
-
-def _optional(span: Span, name: str) -> Any:
-    """The value of an attribute that only a component registers."""
-    return span._.get(name) if Span.has_extension(name) else None
 
 
 def _relation(doc: Doc, relation: Mapping[str, Any]) -> Row:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Hashable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -24,8 +24,12 @@ from spacy_bertlstm.tokens.extensions import (
 )
 
 CONCEPTS = "concepts"  # the key in doc.spans
-KB_SEPARATOR = "|"  # between the vocabulary ids of one span
+# Between the vocabulary ids of one span; those of variants have "|", "," and ";" in them.
+KB_SEPARATOR = " "
 _HALF = 0.5  # the score from which on spaCy takes a category to hold
+
+# The label, the head and the tail: extents, or vocabulary ids where concepts relate.
+RelationKey = tuple[str, Hashable, Hashable]
 
 
 def build_doc(
@@ -240,7 +244,7 @@ def shows_record(doc: Doc) -> bool:
         # An entity that was set anew may have another id, and values of its own.
         and {(_key(span), values.get((span.id_, "assertion"))) for span in views.entities}
         == {(_key(span), span._.assertion) for span in doc.ents}
-        and _relation_keys(views.relations) == _relation_keys(doc._.relations)
+        and relation_keys(views.relations) == relation_keys(doc._.relations)
         and _score_choices(record) == doc.cats
     )
 
@@ -249,7 +253,8 @@ def _key(span: Span) -> tuple[int, int, str, str]:
     return span.start, span.end, span.label_, span.kb_id_
 
 
-def _relation_keys(relations: Iterable[dict[str, Any]]) -> set[tuple[Any, ...]]:
+def relation_keys(relations: Iterable[dict[str, Any]]) -> set[RelationKey]:
+    """What tells relations of doc._.relations apart: their labels, heads and tails."""
     return {
         (relation["label"], tuple(relation["head"]), tuple(relation["tail"]))
         for relation in relations

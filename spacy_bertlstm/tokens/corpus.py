@@ -16,6 +16,7 @@ from spacy_bertlstm.errors import BertLstmError
 from spacy_bertlstm.files import require_no_files, written_to, written_whole
 from spacy_bertlstm.tokens.build import lay_span
 from spacy_bertlstm.tokens.extensions import copy_span_values, register_extensions
+from spacy_bertlstm.tokens.relations import cut_relations
 from spacy_bertlstm.tokens.runs import pack_runs
 
 # What spaCy, srsly and zlib raise on bytes that are no DocBin.
@@ -224,6 +225,12 @@ def make_corpus_reader(
 
 
 def give_spans(gold: Doc, doc: Doc) -> None:
+    """Copy entities and span groups to another Doc of the same text.
+
+    gold (Doc): Where they stand.
+    doc (Doc): Its tokens may be others; spans that are not made of them are left out.
+    """
+
     def lay(spans: Iterable[Span]) -> list[Span]:
         return [laid for span in spans if (laid := lay_span(span, doc)) is not None]
 
@@ -238,9 +245,10 @@ def cut_doc(doc: Doc, max_words: int) -> list[Doc]:
     doc (Doc): An entity over two sentences keeps them together; without sentence starts
         each token counts as a sentence.
     max_words (int): The most tokens a run may have, if its sentences allow; 0 for no limit.
-    RETURNS (list[Doc]): The runs in order, every token in one of them, with the span groups and
-        what is said of spans.
+    RETURNS (list[Doc]): The runs in order, every token in one of them, with the span groups, what
+        is said of spans, and the relations, as far as they are in it whole.
     """
+    register_extensions()
     if not max_words or len(doc) <= max_words:
         return [doc]
     known = doc.has_annotation("SENT_START")
@@ -255,6 +263,7 @@ def cut_doc(doc: Doc, max_words: int) -> list[Doc]:
 def _cut(run: Span) -> Doc:
     part = run.as_doc()
     copy_span_values(run, part)
+    part._.relations = cut_relations(run)
     for key, group in run.doc.spans.items():
         part.spans[key] = [
             Span(

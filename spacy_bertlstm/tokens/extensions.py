@@ -20,13 +20,16 @@ def register_extensions() -> None:
 
     doc._.record (dict | None): The gold record (`Document.to_dict`) that the Doc was made of.
     doc._.relations (list[dict]): {"label": str, "head": extent, "tail": extent}, an extent
-        being [start_char, end_char, label]: plain values, which survive serialization.
+        being [start_char, end_char, label]: plain values, which survive serialization. Found
+        ones have their "confidence" too.
+    doc._.concept_relations (list[dict]): The same of vocabulary ids in the place of extents.
     span._.assertion (str | None): Such as "absent"; see `register_span_attribute`.
     span._.confidence (float | None): A probability.
     WARNS: BL340 (another package has one of them).
     """
     _register(Doc, "record", default=None)
     _register(Doc, "relations", default=[])
+    _register(Doc, "concept_relations", default=[])
     _register(Span, "confidence", default=None)
     register_span_attribute("assertion")
 

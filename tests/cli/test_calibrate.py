@@ -12,7 +12,8 @@ import spacy
 import srsly
 from click.testing import Result
 from spacy.cli._util import app as spacy_app
-from spacy.tokens import Doc
+from spacy.language import Language
+from spacy.tokens import Doc, Span
 from spacy.training import Example
 from typer.testing import CliRunner
 
@@ -21,7 +22,8 @@ from spacy_bertlstm.evaluation.calibration import (
     expected_calibration_error,
     negative_log_likelihood,
 )
-from spacy_bertlstm.tokens.corpus import write_docs
+from spacy_bertlstm.tokens.corpus import give_spans, write_docs
+from spacy_bertlstm.tokens.extensions import register_extensions
 
 # A word that stands in dev and test alone.
 CANARY = "zanzibarwort"
@@ -232,3 +234,70 @@ def test_a_test_file_without_annotations_has_no_figures(
 
 def test_missing_dev(model: Path, tmp_path: Path) -> None:
     assert_refused(run(model, tmp_path / "no.spacy", tmp_path / "out"), "BL101", "no.spacy")
+
+
+def make_related(nlp: Language) -> list[Doc]:
+    """Gold Docs with one pair each; of two labels, one holds everywhere and one in a half."""
+    register_extensions()
+    docs = []
+    for i, word in enumerate(("for", "and", "no", "with")):
+        doc = nlp.make_doc(f"aspirin {word} fever")
+        doc.set_ents([Span(doc, 0, 1, "treatment"), Span(doc, 2, 3, "problem")])
+        extents = [[ent.start_char, ent.end_char, ent.label_] for ent in doc.ents]
+        doc._.relations = [
+            {"label": label, "head": extents[0], "tail": extents[1]}
+            for label in (["TrAP", "TrIP"] if i % 2 else ["TrAP"])
+        ]
+        docs.append(doc)
+    return docs
+
+
+@pytest.mark.parametrize("finds_entities", [True, False])
+def test_thresholds_of_relations(
+    finds_entities: bool, hash_encoder: dict[str, object], tmp_path: Path
+) -> None:
+    """Random weights, whose confidences are far from 0.5: on entities found, and on given ones."""
+    spacy.util.fix_random_seed(0)
+    nlp = spacy.blank("en")
+    ruler = nlp.add_pipe("entity_ruler") if finds_entities else None
+    head = {"@architectures": "spacy-bertlstm.RelationClassifier.v1", "tok2vec": hash_encoder}
+    config = {"model": head, "candidates": {"@misc": "spacy-bertlstm.WindowPairs.v1", "window": 3}}
+    relations = nlp.add_pipe("bertlstm_relations", name="relations", config=config)
+    golds = make_related(nlp)
+    nlp.initialize(lambda: [Example(gold.copy(), gold) for gold in golds])
+    relations.model.get_ref("output").get_param("b")[:] = -5.0
+    if ruler is not None:
+        patterns = [("treatment", "aspirin"), ("problem", "fever")]
+        ruler.add_patterns([{"label": label, "pattern": word} for label, word in patterns])
+    nlp.to_disk(tmp_path / "model")
+    write_docs(golds, tmp_path / "dev.spacy")
+
+    figures, out = tmp_path / "figures.json", tmp_path / "out"
+    result = run(tmp_path / "model", tmp_path / "dev.spacy", out, "--json", figures)
+    assert result.exit_code == 0, result.output
+    report = json.loads(figures.read_text(encoding="utf-8"))
+    assert set(report) == {"relations"}
+    (found,) = report["relations"].values()
+    thresholds = spacy.load(out).get_pipe("relations").thresholds
+    assert list(found["thresholds"]) == ["TrAP", "TrIP"]
+    for label, values in found["thresholds"].items():
+        assert values == pytest.approx([0.5, thresholds[label]])
+    assert all(0 < value < 0.5 for value in thresholds.values())
+    before, after = found["dev"]
+    assert before == 0.0 and after > 0.7
+    assert f"dev: F1 of relations 0.00% -> {after:.2%}" in result.stdout
+
+    # The figure is what the pipeline scores in use.
+    calibrated = spacy.load(out)
+    examples = []
+    for gold in golds:
+        doc = calibrated.make_doc(gold.text)
+        give_spans(gold, doc)
+        examples.append(Example(doc, gold))
+    assert calibrated.evaluate(examples)["rel_micro_f"] == pytest.approx(after)
+
+    for gold in golds:
+        gold._.relations = []
+    write_docs(golds, tmp_path / "none.spacy")
+    refused = run(tmp_path / "model", tmp_path / "none.spacy", tmp_path / "new")
+    assert_refused(refused, "BL363", "none.spacy", "'relations'")

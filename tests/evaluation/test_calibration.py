@@ -11,6 +11,7 @@ from spacy_bertlstm.evaluation.calibration import (
     bin_reliability,
     expected_calibration_error,
     fit_temperature,
+    fit_threshold,
     judge_entities,
     negative_log_likelihood,
 )
@@ -108,3 +109,25 @@ def test_other_tokens_do_not_matter() -> None:
 def test_without_annotation_nothing_is_known() -> None:
     doc = Doc(Vocab(), words=["no", "pain"])
     assert judge_entities(doc, [(3, 7, "problem")]) == [None]
+
+
+@pytest.mark.parametrize("missing", [0, 3])
+def test_the_threshold_is_the_best_of_all(missing: int) -> None:
+    rng = numpy.random.default_rng(0)
+    for _ in range(50):
+        n = int(rng.integers(1, 12))
+        # Some are equally sure.
+        confidences = rng.integers(1, 8, size=n) / 8
+        right = rng.random(n) < 0.4
+
+        def f1(threshold: float, confidences=confidences, right=right) -> float:
+            found = confidences >= threshold
+            return 2 * (found & right).sum() / (found.sum() + right.sum() + missing)
+
+        threshold = fit_threshold(confidences, right, int(right.sum()) + missing)
+        if not right.any():
+            assert threshold is None
+        else:
+            assert 0 < threshold <= 1 and threshold not in confidences
+            assert f1(threshold) == max(map(f1, confidences))
+    assert fit_threshold([], [], 4) is None

@@ -75,18 +75,6 @@ def test_what_is_not_known_is_none() -> None:
     assert row == dict.fromkeys(ENTITY_COLUMNS) | known
 
 
-def test_no_component_need_have_registered_its_attributes(make_doc: Callable[..., Doc]) -> None:
-    registered = Span.has_extension("assertion_confidence")
-    old = Span.remove_extension("assertion_confidence") if registered else None
-    try:
-        (row,) = doc_to_rows(make_doc("a", "No pain.", [("pain", "problem")])).entities
-    finally:
-        if old is not None:
-            default, method, getter, setter = old
-            Span.set_extension("assertion_confidence", default=default, getter=getter)
-    assert row["assertion_confidence"] is None
-
-
 def test_a_gold_doc_is_named_by_its_record() -> None:
     doc = spacy.blank("en")("No pain.")
     doc.user_data["id"] = "other"

@@ -190,3 +190,48 @@ def test_shards_go_to_a_folder_that_is_new_or_empty(shards: Path) -> None:
     with pytest.raises(BertLstmError, match="BL109"), open_docs(shards):
         pass
     assert sorted(shards.iterdir()) == before
+
+
+def related(doc: Doc) -> list[tuple[str, str, str]]:
+    """The words that the extents of a Doc's relations stand for."""
+    return [
+        (relation["label"], doc.text[slice(*head[:2])], doc.text[slice(*tail[:2])])
+        for relation in doc._.relations
+        for head, tail in [(relation["head"], relation["tail"])]
+    ]
+
+
+def test_relations_move_with_the_part_that_holds_them() -> None:
+    doc = doc_of([3, 3, 3], [(0, 1), (2, 3), (3, 4), (5, 6), (7, 8)])
+    extents = [[ent.start_char, ent.end_char, "x"] for ent in doc.ents]
+    doc._.relations = [
+        {"label": label, "head": extents[head], "tail": extents[tail], "confidence": 0.5}
+        for label, head, tail in [("a", 0, 1), ("b", 1, 2), ("c", 3, 2), ("d", 2, 3), ("e", 4, 0)]
+    ]
+    before = [dict(relation) for relation in doc._.relations]
+    parts = cut_doc(doc, 3)
+    assert [related(part) for part in parts] == [
+        [("a", "w0", "w2")],
+        [("c", "w5", "w3"), ("d", "w3", "w5")],
+        [],
+    ]
+    assert parts[1]._.relations[0]["confidence"] == 0.5
+    assert doc._.relations == before
+    whole = [related(part) for part in cut_doc(doc, 6)]
+    assert [[label for label, *_ in found] for found in whole] == [["a", "b", "c", "d"], []]
+    assert cut_doc(doc, 0) == [doc]
+
+
+def test_given_entities_stand_on_the_docs_to_work_on(tmp_path: Path) -> None:
+    doc = doc_of([3, 3], [(0, 2), (4, 5)])
+    doc.ents = [Span(doc, ent.start, ent.end, "x", kb_id="K") for ent in doc.ents]
+    doc.spans["concepts"] = [*doc.ents, doc.char_span(3, 5, "y", span_id="T3"), doc[2:4]]
+    write_docs([doc], tmp_path / "d.spacy")
+    (bare, _) = make_corpus_reader(tmp_path / "d.spacy", max_words=3)(NLP)
+    assert not bare.predicted.ents and not bare.predicted.spans
+    first, second = make_corpus_reader(tmp_path / "d.spacy", max_words=3, given=True)(NLP)
+    found = [(span.text, span.label_, span.kb_id_) for span in first.predicted.ents]
+    assert found == [("w0 w1", "x", "K")]
+    found = [(span.text, span.label_, span.id_) for span in first.predicted.spans["concepts"]]
+    assert found == [("w0 w1", "x", ""), ("w1", "y", "T3")]
+    assert [span.text for span in second.predicted.spans["concepts"]] == ["w4"]

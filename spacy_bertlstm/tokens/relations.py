@@ -1,0 +1,66 @@
+"""The relations that stand on a Doc, between mentions or between concepts."""
+
+from typing import Any
+
+from spacy.tokens import Doc, Span
+
+from spacy_bertlstm.tokens.build import KB_SEPARATOR, RelationKey, relation_keys
+from spacy_bertlstm.tokens.extensions import get_record, register_extensions
+
+# What stands in the place of an id where an annotator found none.
+_NO_CONCEPT = ("", "-1")
+
+
+def get_concepts(span: Span) -> list[str]:
+    """The vocabulary ids of a mention: none, one, or several where it is composite."""
+    found = dict.fromkeys(span.kb_id_.split(KB_SEPARATOR))
+    return [concept for concept in found if concept not in _NO_CONCEPT]
+
+
+def gold_relations(doc: Doc, level: str) -> set[RelationKey] | None:
+    """What relates in a gold Doc, or None where nobody has annotated it.
+
+    doc (Doc): Its relations of mentions stand in doc._.relations, those of concepts in its
+        record alone.
+    level (str): "mention" or "concept".
+    RAISES: BL208 where its record is none.
+    """
+    if level == "mention":
+        found = found_relations(doc, level)
+        return found if found or doc.has_annotation("ENT_IOB") else None
+    record = get_record(doc)
+    if record is None or not record.annotated:
+        return None
+    return {
+        (relation.label, head, tail)
+        for relation in record.relations
+        if relation.level == "concept" and len(relation.arguments) == 2
+        for head, tail in [relation.ends]
+    }
+
+
+def found_relations(doc: Doc, level: str) -> set[RelationKey]:
+    """What relates by a Doc's attribute for that level."""
+    register_extensions()
+    if level == "mention":
+        return relation_keys(doc._.relations)
+    relations: list[dict[str, Any]] = doc._.concept_relations
+    return {(relation["label"], relation["head"], relation["tail"]) for relation in relations}
+
+
+def cut_relations(run: Span) -> list[dict[str, Any]]:
+    """The relations of a Doc with both ends in a stretch of it, as from where that begins.
+
+    run (Span): The stretch, which is to be a Doc of its own.
+    """
+    shift, stop = run.start_char, run.end_char
+    moved = []
+    for relation in run.doc._.relations:
+        ends = {key: relation[key] for key in ("head", "tail")}
+        if all(shift <= start and end <= stop for start, end, _ in ends.values()):
+            ends = {
+                key: [start - shift, end - shift, label]
+                for key, (start, end, label) in ends.items()
+            }
+            moved.append({**relation, **ends})
+    return moved
