@@ -170,15 +170,39 @@ def train_all(benchmark: Benchmark, runs: Iterable[Run]) -> list[dict[str, Any]]
 
 def train(benchmark: Benchmark, run: Run) -> dict[str, Any]:
     """Train and test one system once, or take the result of an earlier run from its file."""
-    config = ROOT / SYSTEMS[run.name].config
-    settings = benchmark.settings(run.name)
-    mark = fingerprint(load_config(config), benchmark)
-    title = f"{run.name}-{run.rate:g}-{run.passes}-{run.seed}"
-    folder = benchmark.work / f"{title}-{mark}"
+    folder = place(benchmark, run)
     result_file = folder.with_name(folder.name + ".json")
     if result_file.exists():
         result: dict[str, Any] = json.loads(result_file.read_text(encoding="utf-8"))
         return result
+    begin = time.monotonic()
+    steps = train_pipeline(benchmark, run, folder)
+    nlp = spacy.load(folder / "model-best")
+    result = {
+        "steps": steps,
+        "seconds": round(time.monotonic() - begin),
+        "dev_f": nlp.meta["performance"]["ents_f"],
+        "test": [entities(doc) for doc in nlp.pipe(bare_docs(nlp, benchmark.corpora["test"]))],
+    }
+    part = result_file.with_name(result_file.name + ".part")
+    part.write_text(json.dumps(result), encoding="utf-8")
+    part.replace(result_file)
+    shutil.rmtree(folder)
+    title = folder.name.rpartition("-")[0]
+    print(f"{title}: F1 on dev {100 * result['dev_f']:.2f}, {result['seconds']} s", flush=True)
+    return result
+
+
+def place(benchmark: Benchmark, run: Run) -> Path:
+    """The folder of a training: its name tells the run, the corpus, the encoder and the config."""
+    mark = fingerprint(load_config(ROOT / SYSTEMS[run.name].config), benchmark)
+    return benchmark.work / f"{run.name}-{run.rate:g}-{run.passes}-{run.seed}-{mark}"
+
+
+def train_pipeline(benchmark: Benchmark, run: Run, folder: Path) -> int:
+    """Train one system, its best checkpoint into `folder`/model-best; the number of its steps."""
+    config = ROOT / SYSTEMS[run.name].config
+    settings = benchmark.settings(run.name)
     a_pass = count_batches(load_config(config, overrides=settings))
     steps = run.passes * a_pass
     settings |= {
@@ -193,7 +217,6 @@ def train(benchmark: Benchmark, run: Run) -> dict[str, Any]:
     options = [text for key, value in settings.items() for text in (f"--{key}", str(value))]
     options += ["--output", str(folder), "--gpu-id", str(benchmark.gpu_id)]
     threads = max(1, (os.cpu_count() or 1) // benchmark.jobs)
-    begin = time.monotonic()
     with folder.with_name(folder.name + ".log").open("w", encoding="utf-8") as log:
         subprocess.run(
             [sys.executable, "-m", "spacy", "train", config, *options],
@@ -202,19 +225,7 @@ def train(benchmark: Benchmark, run: Run) -> dict[str, Any]:
             stderr=log,
             env={**os.environ, "OMP_NUM_THREADS": str(threads)},
         )
-    nlp = spacy.load(folder / "model-best")
-    result = {
-        "steps": steps,
-        "seconds": round(time.monotonic() - begin),
-        "dev_f": nlp.meta["performance"]["ents_f"],
-        "test": [entities(doc) for doc in nlp.pipe(bare_docs(nlp, benchmark.corpora["test"]))],
-    }
-    part = result_file.with_name(result_file.name + ".part")
-    part.write_text(json.dumps(result), encoding="utf-8")
-    part.replace(result_file)
-    shutil.rmtree(folder)
-    print(f"{title}: F1 on dev {100 * result['dev_f']:.2f}, {result['seconds']} s", flush=True)
-    return result
+    return steps
 
 
 def fingerprint(config: Config, benchmark: Benchmark) -> str:

@@ -2,24 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import pytest
 import spacy
 from spacy.tokens import Doc, Span
 
 from spacy_bertlstm.tokens.extensions import register_extensions
-
-
-@pytest.fixture
-def assertion_confidence() -> Iterator[None]:
-    """The attribute that only a component registers."""
-    missing = not Span.has_extension("assertion_confidence")
-    if missing:
-        Span.set_extension("assertion_confidence", default=None)
-    yield
-    if missing:
-        Span.remove_extension("assertion_confidence")
 
 
 @pytest.fixture
@@ -64,7 +53,7 @@ def make_doc() -> Callable[..., Doc]:
 
 
 @pytest.fixture
-def note(make_doc: Callable[..., Doc], assertion_confidence: None) -> Doc:
+def note(make_doc: Callable[..., Doc]) -> Doc:
     """A short note with everything that can stand in a row."""
     absent = {"assertion": "absent", "confidence": 0.75, "assertion_confidence": 0.5}
     return make_doc(

@@ -1,0 +1,50 @@
+"""The side of a worker in benchmarks/speed.py: it waits for work, and answers in lines of JSON.
+
+It needs the standard library alone, since a worker may run in an environment of its own.
+"""
+
+import json
+import os
+import resource
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+# From the texts of a workload, outside the time measured, to what is timed; this gives facts for
+# the answer, such as the entities of each text: (start, end, label), in characters.
+Prepare = Callable[[list[str]], Callable[[], dict[str, Any]]]
+
+
+def serve(load: Callable[..., Prepare]) -> None:
+    """Run a workload for each line of stdin that names one, until stdin ends.
+
+    The command line names the file of the workloads, then what `load` is called with.
+    """
+    workloads, *arguments = sys.argv[1:]
+    texts = json.loads(Path(workloads).read_text(encoding="utf-8"))
+    # What a library prints shall not stand among the answers.
+    answers = os.fdopen(os.dup(sys.stdout.fileno()), "w", encoding="utf-8")
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
+    prepare = load(*arguments)
+    runs: dict[str, Callable[[], dict[str, Any]]] = {}
+    for line in sys.stdin:
+        name = line.strip()
+        if name not in runs:
+            runs[name] = prepare(texts[name])
+        begin = time.perf_counter()
+        facts = runs[name]()
+        facts |= {"seconds": time.perf_counter() - begin, "peak": peak_memory()}
+        print(json.dumps(facts), file=answers, flush=True)
+
+
+def peak_memory() -> float:
+    """The most memory that this process has held so far, in MiB."""
+    status = Path("/proc/self/status")
+    if status.exists():
+        # On Linux getrusage would give the memory of the process that started this one, if more.
+        lines = dict(line.split(":", 1) for line in status.read_text().splitlines())
+        return int(lines["VmHWM"].split()[0]) / 1024
+    used = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return used / (2**20 if sys.platform == "darwin" else 1024)

@@ -1,0 +1,479 @@
+"""Measure speed and memory from raw text to entities, beside the encoder alone and other libraries.
+
+    python benchmarks/speed.py CORPUS [--work DIR] [--rounds 5] [--rows ROW ...]
+    python benchmarks/speed.py CORPUS --linear
+
+CORPUS holds train, dev and test in the i2b2 2010 format. Every row of the table is a process of
+its own on the same texts. In each round every row runs each workload once, in turn, so that a
+busy minute of the machine strikes all of them; the first round warms up. Cutting into sentences
+and tokens is inside the time measured. The encoder and the products of matrices alone are not
+pipelines: they are given the word pieces that ours makes.
+
+--hybrid, --bert and --stock name pipelines trained with configs/ner.cfg, configs/ner_bert.cfg and
+benchmarks/stock_ner.cfg; what is not named is trained, as in benchmarks/ner.py, and kept in DIR.
+Hugging Face's pipeline and edsnlp are given the weights of `bert`, its linear layer among them.
+They decode its scores in ways for which these were not trained: read their speed, not their F1.
+
+edsnlp has requirements of its own, so it has its own environment, whose Python --edsnlp-python
+names; torch, as for this package, is best installed first, in its CPU build:
+
+    python -m venv /path/to/edsnlp
+    /path/to/edsnlp/bin/pip install -c constraints.txt torch "edsnlp[ml]"
+
+--linear streams 10 to 10,000 short notes through the hybrid, each number in a process of its own.
+"""
+
+import argparse
+import json
+import os
+import shutil
+import statistics
+import subprocess
+import sys
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import spacy
+import torch
+from ner import (
+    ROOT,
+    SYSTEMS,
+    Benchmark,
+    Entity,
+    Run,
+    convert,
+    gold_entities,
+    place,
+    train_pipeline,
+)
+from transformers import AutoModelForTokenClassification
+
+from spacy_bertlstm.encoder.precision import Precision, autocast_dtype
+from spacy_bertlstm.evaluation.bootstrap import bootstrap_intervals, count_matches
+from spacy_bertlstm.tags import split_tag
+from spacy_bertlstm.text.sentences import find_sentence_starts
+from spacy_bertlstm.tokens.corpus import read_docs
+from spacy_bertlstm.tokens.runs import pack_runs
+
+STOCK = "stock"
+TEST = "test"  # the part whose entities are compared with gold
+# Characters of a short note at most, so that it has some 50 words.
+SHORT = 380
+SIZES = (10, 100, 1_000, 10_000)
+ENCODER_PRECISION = "components.transformer.model.precision"
+BILSTM_PRECISION = "components.ner.model.tok2vec.precision"
+# As the window of benchmarks/stock_ner.cfg.
+NO_OVERLAP = {"components.transformer.model.get_spans.stride": 128}
+
+
+class Row(NamedTuple):
+    """One line of the table.
+
+    title (str): What it is called.
+    model (str): The weights: a system of benchmarks/ner.py, or "hf" for those of `bert` as a
+        Hugging Face model.
+    command (tuple[str, ...]): The worker's script, then its arguments before the model's path.
+    setting (tuple[str, ...]): Its arguments behind.
+    precision (str): That of the products of matrices with which it is compared.
+    """
+
+    title: str
+    model: str
+    command: tuple[str, ...]
+    setting: tuple[str, ...] = ()
+    precision: str = "fp32"
+
+
+def alone_row(title: str, kind: str, precision: str) -> Row:
+    return Row(f"{title}, {precision}", "bert", ("speed_worker.py", kind), (precision,), precision)
+
+
+def pipeline_row(title: str, model: str, precision: str = "fp32", **settings: Any) -> Row:
+    title = f"{SYSTEMS[model].title}, {title}"
+    return Row(title, model, ("speed_worker.py", "pipeline"), (json.dumps(settings),), precision)
+
+
+def our_row(model: str, precision: Precision) -> Row:
+    settings = {ENCODER_PRECISION: precision}
+    if model == "hybrid" and precision is Precision.fp32:
+        settings[BILSTM_PRECISION] = precision
+    return pipeline_row(precision, model, resolve(precision), **settings)
+
+
+def resolve(precision: Precision) -> str:
+    """What a precision is on this processor."""
+    if precision is not Precision.auto:
+        return precision
+    return "fp32" if autocast_dtype(precision, "cpu") is None else "bf16"
+
+
+ALONE = ("fp32", "bf16")
+HUGGING_FACE = {"fp32": "float32", "bf16": "bfloat16"}
+# fp16 is for a GPU, here it would be auto again.
+OURS = [precision for precision in Precision if precision is not Precision.fp16]
+ROWS = {
+    **{f"products-{p}": alone_row("Products of matrices alone", "products", p) for p in ALONE},
+    **{f"bare-{p}": alone_row("Encoder alone", "bare", p) for p in ALONE},
+    STOCK: pipeline_row("as shipped", STOCK),
+    "stock-tuned": pipeline_row("stride = window", STOCK, **NO_OVERLAP),
+    **{
+        f"hf-{p}": Row(f"Hugging Face pipeline, {p}", "hf", ("hf_worker.py",), (dtype,), p)
+        for p, dtype in HUGGING_FACE.items()
+    },
+    "edsnlp": Row("edsnlp, bf16", "hf", ("edsnlp_worker.py",), (), "bf16"),
+    **{f"hybrid-{p}": our_row("hybrid", p) for p in OURS},
+    **{f"bert-{p}": our_row("bert", p) for p in (Precision.auto, Precision.fp32)},
+}
+STREAM = Row("", "hybrid", ("speed_worker.py", "stream"), ("{}",))
+
+
+def main() -> None:
+    arguments = parse_arguments()
+    os.chdir(ROOT)
+    work: Path = arguments.work
+    work.mkdir(parents=True, exist_ok=True)
+    benchmark = Benchmark(work, arguments.encoder, gpu_id=-1, jobs=1)
+    convert(arguments.corpus, benchmark.corpora)
+    rows = {"stream": STREAM} if arguments.linear else {name: ROWS[name] for name in arguments.rows}
+    pythons = dict.fromkeys(rows, sys.executable) | {"edsnlp": arguments.edsnlp_python}
+    measured = {name: row for name, row in rows.items() if pythons[name]}
+    models = find_models(benchmark, arguments, {row.model for row in measured.values()})
+    texts = [doc.text for doc in read_docs(benchmark.corpora["test"], spacy.blank("en").vocab)]
+    staff = Staff(work, pythons, models, arguments.threads)
+    print_machine(arguments)
+    if arguments.linear:
+        print_linear(staff, cut_short(texts))
+    else:
+        workloads = make_workloads(texts, arguments.notes)
+        results = measure(staff, measured, workloads, texts, arguments.rounds)
+        print_table(rows, results, workloads)
+        print_entities(measured, results, gold_entities(benchmark.corpora["test"]))
+
+
+def parse_arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("corpus", type=lambda path: Path(path).resolve(), help="i2b2 layout")
+    parser.add_argument("--work", type=Path, default=Path("training/benchmark_speed"))
+    parser.add_argument("--rows", nargs="+", choices=ROWS, default=list(ROWS))
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--notes", type=int, default=100, help="of the two large workloads")
+    parser.add_argument("--threads", type=int, default=os.cpu_count(), help="of each worker")
+    for name in ("hybrid", "bert", STOCK):
+        config = SYSTEMS[name].config
+        parser.add_argument(
+            f"--{name}", type=lambda path: Path(path).resolve(), help=f"of {config}"
+        )
+    parser.add_argument("--passes", type=int, default=1, help="of the trainings")
+    parser.add_argument("--encoder", default="./assets/all-MiniLM-L6-v2", help="to train from")
+    parser.add_argument(
+        "--edsnlp-python", type=os.path.abspath, help="of an environment with edsnlp[ml]"
+    )
+    parser.add_argument("--linear", action="store_true", help="10 to 10,000 notes in a stream")
+    return parser.parse_args()
+
+
+def find_models(
+    benchmark: Benchmark, arguments: argparse.Namespace, names: set[str]
+) -> dict[str, Path]:
+    """The trained pipelines, and the weights of `bert` as a Hugging Face model."""
+    models: dict[str, Path] = {}
+    for name in sorted({"bert" if name == "hf" else name for name in names}):
+        run = Run(name, SYSTEMS[name].guess, arguments.passes, 0)
+        models[name] = getattr(arguments, name) or train_once(benchmark, run)
+    if "hf" in names:
+        models["hf"] = export_classifier(models["bert"], benchmark.work / "hf")
+    return models
+
+
+def train_once(benchmark: Benchmark, run: Run) -> Path:
+    """Train a pipeline, or take that of an earlier call."""
+    folder = place(benchmark, run)
+    model = folder.with_name(folder.name + ".model")
+    if not model.exists():
+        print(f"{folder.name}: training", flush=True)
+        train_pipeline(benchmark, run, folder)
+        (folder / "model-best").replace(model)
+        shutil.rmtree(folder)
+    return model
+
+
+def export_classifier(model: Path, folder: Path) -> Path:
+    """Write the encoder and the linear layer of a pipeline as a token-classification model.
+
+    The four tags of a label have one name: the Hugging Face pipeline knows no L and U, and where
+    it reads a B in each piece of a word, it takes each for an entity.
+    """
+    nlp = spacy.load(model)
+    transformer, ner = nlp.get_pipe("transformer").model, nlp.get_pipe("ner")
+    config = transformer.transformer.config
+    config.id2label = dict(enumerate(split_tag(tag)[1] or "O" for tag in ner.tags))
+    classifier = AutoModelForTokenClassification.from_config(config)
+    # It has no pooler.
+    classifier.base_model.load_state_dict(transformer.transformer.state_dict(), strict=False)
+    output = ner.model.get_ref("output")
+    with torch.no_grad():
+        classifier.classifier.weight.copy_(torch.from_numpy(output.get_param("W")))
+        classifier.classifier.bias.copy_(torch.from_numpy(output.get_param("b")))
+    classifier.save_pretrained(folder)
+    transformer.tokenizer.save_pretrained(folder)
+    return folder
+
+
+def make_workloads(texts: list[str], number: int) -> dict[str, list[str]]:
+    """Short notes, whole records, each again and again until there are enough, and one record."""
+    middle = sorted(texts, key=len)[len(texts) // 2]
+    short = cut_short(texts)
+    return {
+        f"{number} short notes": repeat(short, number),
+        f"{number} long notes": repeat(texts, number),
+        "1 long note": [middle],
+    }
+
+
+def cut_short(texts: list[str]) -> list[str]:
+    """Whole sentences in pieces of some 50 words."""
+    return [
+        text[begin:end]
+        for text in texts
+        for begin, end in pack_runs([*find_sentence_starts(text)[1:], len(text)], SHORT)
+    ]
+
+
+def repeat(texts: list[str], number: int) -> list[str]:
+    return [texts[i % len(texts)] for i in range(number)]
+
+
+def count_words(texts: Iterable[str]) -> int:
+    return sum(len(text.split()) for text in texts)
+
+
+class Staff(NamedTuple):
+    """What it takes to start a worker.
+
+    work (Path): For the workloads and the logs.
+    pythons (dict[str, str]): The interpreter of each row.
+    models (dict[str, Path]): See `find_models`.
+    threads (int): Of each worker.
+    """
+
+    work: Path
+    pythons: dict[str, str]
+    models: dict[str, Path]
+    threads: int
+
+    def write(self, workloads: dict[str, list[str]]) -> None:
+        self.workloads.write_text(json.dumps(workloads), encoding="utf-8")
+
+    @property
+    def workloads(self) -> Path:
+        return self.work / "workloads.json"
+
+    @contextmanager
+    def hire(self, name: str, row: Row) -> Iterator["Worker"]:
+        """Start a row's process; it ends with the context."""
+        environment = {
+            **os.environ,
+            "OMP_NUM_THREADS": str(self.threads),
+            # One that waits for work leaves the cores to the others.
+            "OMP_WAIT_POLICY": "PASSIVE",
+            "RAYON_NUM_THREADS": str(self.threads),
+            "TOKENIZERS_PARALLELISM": "true",
+            "HF_HUB_OFFLINE": "1",
+        }
+        if self.pythons[name] != sys.executable:
+            environment.pop("PYTHONPATH", None)
+        script, *kind = row.command
+        command = [self.pythons[name], str(ROOT / "benchmarks" / script), str(self.workloads)]
+        command += [*kind, str(self.models[row.model]), *row.setting]
+        log = self.work / f"{name}.log"
+        with (
+            log.open("w", encoding="utf-8") as errors,
+            subprocess.Popen(
+                command,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=errors,
+                env=environment,
+                text=True,
+            ) as process,
+        ):
+            yield Worker(process, log)
+
+
+class Worker(NamedTuple):
+    """A row's process."""
+
+    process: subprocess.Popen[str]
+    log: Path
+
+    def run(self, workload: str) -> dict[str, Any]:
+        """Its answer: `seconds`, `peak`, and what it says of its own."""
+        answer = ""
+        if self.process.poll() is None:
+            print(workload, file=self.process.stdin, flush=True)
+            answer = self.process.stdout.readline()
+        if not answer:
+            raise SystemExit(f"A worker stopped, see {self.log}")
+        return json.loads(answer)
+
+
+@dataclass
+class Result:
+    """What was measured of a row.
+
+    seconds (dict[str, list[float]]): Of each workload, in each round.
+    peak (float): Memory of the process, in MiB.
+    flops (dict[str, int]): Of the products of matrices, for each workload.
+    entities (list[list[Entity]] | None): Of each text of the test part; None of what finds none.
+    """
+
+    seconds: dict[str, list[float]]
+    peak: float = 0.0
+    flops: dict[str, int] = field(default_factory=dict)
+    entities: list[list[Entity]] | None = None
+
+    def median(self, workload: str) -> float:
+        return statistics.median(self.seconds[workload])
+
+
+def measure(
+    staff: Staff,
+    rows: dict[str, Row],
+    workloads: dict[str, list[str]],
+    test: list[str],
+    rounds: int,
+) -> dict[str, Result]:
+    """Run all rows in turn, as often as there are rounds, and once before to warm up."""
+    staff.write({**workloads, TEST: test})
+    results = {name: Result({workload: [] for workload in workloads}) for name in rows}
+    with ExitStack() as stack:
+        workers = {name: stack.enter_context(staff.hire(name, row)) for name, row in rows.items()}
+        for name, worker in workers.items():
+            found = worker.run(TEST).get("entities")
+            results[name].entities = found and [list(map(tuple, text)) for text in found]
+        for number in range(rounds + 1):
+            for workload in workloads:
+                for name, worker in workers.items():
+                    answer = worker.run(workload)
+                    results[name].peak = answer["peak"]
+                    if "flops" in answer:
+                        results[name].flops[workload] = answer["flops"]
+                    if number:
+                        results[name].seconds[workload].append(answer["seconds"])
+            print(f"Round {number} of {rounds} is over", file=sys.stderr, flush=True)
+    return results
+
+
+def print_machine(arguments: argparse.Namespace) -> None:
+    stated = versions(sys.executable, "torch", "spacy", "spacy-transformers", "transformers")
+    if arguments.edsnlp_python:
+        stated += f"; for edsnlp {versions(arguments.edsnlp_python, 'edsnlp', 'torch')}"
+    print(
+        f"\n{arguments.threads} threads on {os.cpu_count()} cores with "
+        f"{torch.backends.cpu.get_cpu_capability()}; auto is {resolve(Precision.auto)}; {stated}.",
+        flush=True,
+    )
+
+
+def versions(python: str, *packages: str) -> str:
+    """The versions of packages in the environment of an interpreter."""
+    program = "import sys, importlib.metadata as m; print(*map(m.version, sys.argv[1:]))"
+    command = [python, "-c", program, *packages]
+    found = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout.split()
+    return ", ".join(f"{name} {version}" for name, version in zip(packages, found, strict=True))
+
+
+def print_table(
+    rows: dict[str, Row], results: dict[str, Result], workloads: dict[str, list[str]]
+) -> None:
+    """Print Markdown: medians, ratios to stock, shares of the products of matrices, memory."""
+    words = {workload: count_words(texts) for workload, texts in workloads.items()}
+    rounds = {len(seconds) for result in results.values() for seconds in result.seconds.values()}
+    print(
+        f"\nMedians of {rounds.pop()} runs in turn. Beside each figure the ratio to the speed of "
+        "spaCy's own as shipped, and the share of the speed of the products of matrices in the "
+        "same precision. Memory: the most that the process held.\n"
+    )
+    head = [""]
+    for workload, texts in workloads.items():
+        unit = "words/s" if len(texts) > 1 else "ms"
+        head += [f"{workload} ({words[workload]} words), {unit}", "to spaCy's", "of products"]
+    head.append("memory, MiB")
+    print(f"| {' | '.join(head)} |\n| --- |{' ---: |' * (len(head) - 1)}")
+    for name, row in rows.items():
+        if name not in results:
+            print(f"| {row.title} | not measured: no --edsnlp-python |{' |' * (len(head) - 2)}")
+            continue
+        cells = [row.title]
+        for workload, texts in workloads.items():
+            seconds = results[name].median(workload)
+            many = len(texts) > 1
+            cells.append(f"{words[workload] / seconds:.0f}" if many else f"{1000 * seconds:.0f}")
+            for other in (STOCK, f"products-{row.precision}"):
+                known = other in results
+                cells.append(f"{results[other].median(workload) / seconds:.2f}" if known else "")
+        # What works on prepared word pieces is no program of its own.
+        cells.append("" if results[name].entities is None else f"{results[name].peak:.0f}")
+        print(f"| {' | '.join(cells)} |")
+    print()
+    for name, result in results.items():
+        for workload, flops in result.flops.items():
+            rate = flops / result.median(workload) / 1e9
+            print(f"- {rows[name].title}, {workload}: {flops:.2e} FLOP at {rate:.0f} GFLOP/s")
+    spread, title, workload = max(
+        (max(seconds) / min(seconds), rows[name].title, workload)
+        for name, result in results.items()
+        for workload, seconds in result.seconds.items()
+    )
+    print(f"- slowest to fastest run of one row: at most {spread:.2f} ({title}, {workload})")
+
+
+def print_entities(
+    rows: dict[str, Row], results: dict[str, Result], gold: list[list[Entity]]
+) -> None:
+    print(f"- F1 on the {len(gold)} records of the test part:")
+    for name, row in rows.items():
+        entities = results[name].entities
+        if entities is None:
+            continue
+        reference = results.get(f"{row.model}-fp32")
+        agreement = ""
+        if reference is not None and reference.entities is not None and row.model != "hf":
+            agreement = f"; {100 * f1(reference.entities, entities):.2f} % the entities of fp32"
+        print(f"  - {row.title}: {100 * f1(gold, entities):.2f}{agreement}")
+
+
+def f1(gold: list[list[Entity]], found: list[list[Entity]]) -> float:
+    counts = [count_matches(*pair) for pair in zip(gold, found, strict=True)]
+    return bootstrap_intervals(counts, samples=1)["f"].estimate
+
+
+def print_linear(staff: Staff, short: list[str]) -> None:
+    """Print Markdown: speed and memory of a stream by its length, each in a new process."""
+    print("\n| notes | words/s | to the first | memory, MiB |\n| ---: | ---: | ---: | ---: |")
+    speeds: dict[int, float] = {}
+    memory: dict[int, float] = {}
+    for size in SIZES:
+        # Each note has a word that no other has, as real ones do.
+        notes = [f"{text}\nNo. {i:07}" for i, text in enumerate(repeat(short, size))]
+        staff.write({"first": notes[: SIZES[0]], "all": notes})
+        with staff.hire("stream", STREAM) as worker:
+            worker.run("first")
+            # A short stream is over in a moment, whose luck shall not count.
+            answers = [worker.run("all") for _ in range(max(1, 1_000 // size))]
+        seconds = statistics.median(answer["seconds"] for answer in answers)
+        speeds[size], memory[size] = count_words(notes) / seconds, answers[-1]["peak"]
+        print(
+            f"| {size:,} | {speeds[size]:.0f} | {speeds[size] / speeds[SIZES[0]]:.2f} | "
+            f"{memory[size]:.0f} |",
+            flush=True,
+        )
+    *_, few, many = SIZES
+    print(f"\nMemory at {many:,} notes to that at {few:,}: {memory[many] / memory[few]:.3f}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,125 @@
+"""What benchmarks/speed.py measures in the environment of this package, a process for each row."""
+
+import json
+from collections.abc import Callable
+from itertools import chain
+from typing import Any
+
+import numpy
+import spacy
+import torch
+from ner import entities
+from serving import Prepare, serve
+from spacy.language import Language
+from spacy.util import minibatch
+
+from spacy_bertlstm.encoder.pieces import Pieces, cut_pieces
+from spacy_bertlstm.encoder.transformer import count_positions
+
+DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
+ROWS_AT_ONCE = 1024  # of the matrix products
+NOTES_A_ZONE = 256  # notes whose strings are let go of together
+
+
+def load_pipeline(model: str, settings: str) -> Prepare:
+    """A spaCy pipeline, from raw texts to Docs with entities."""
+    nlp = spacy.load(model, config=json.loads(settings))
+
+    def prepare(texts: list[str]) -> Callable[[], dict[str, Any]]:
+        # No Doc is kept: what it holds on to is the pipeline's affair, not the caller's.
+        return lambda: {"entities": [entities(doc) for doc in nlp.pipe(texts)]}
+
+    return prepare
+
+
+def load_stream(model: str, settings: str) -> Prepare:
+    """A spaCy pipeline through which notes stream without end, whose strings are let go of."""
+    nlp = spacy.load(model, config=json.loads(settings))
+
+    def prepare(texts: list[str]) -> Callable[[], dict[str, Any]]:
+        def run() -> dict[str, Any]:
+            found = 0
+            for batch in minibatch(texts, NOTES_A_ZONE):
+                with nlp.memory_zone():
+                    found += sum(len(doc.ents) for doc in nlp.pipe(batch))
+            return {"found": found}
+
+        return run
+
+    return prepare
+
+
+def load_bare(model: str, precision: str) -> Prepare:
+    """The Hugging Face encoder of a pipeline alone, on the pipeline's word pieces, unpadded."""
+    nlp = spacy.load(model)
+    transformer = nlp.get_pipe("transformer").model
+    encoder = transformer.transformer.eval()
+
+    def prepare(texts: list[str]) -> Callable[[], dict[str, Any]]:
+        pieces = cut(nlp, texts)
+        runs = numpy.split(pieces.ids, numpy.cumsum(pieces.lengths)[:-1])
+        # Runs of one length together, so that nothing is padded.
+        batches: list[torch.Tensor] = []
+        for length in numpy.unique(pieces.lengths).tolist():
+            same = torch.from_numpy(numpy.stack([run for run in runs if len(run) == length]))
+            batches += same.split(max(1, transformer.shim.max_pieces // length))
+
+        def run() -> dict[str, Any]:
+            dtype = DTYPES[precision]
+            with torch.no_grad(), torch.autocast("cpu", dtype, enabled=precision != "fp32"):
+                for ids in batches:
+                    encoder(input_ids=ids)
+            return {}
+
+        return run
+
+    return prepare
+
+
+def load_products(model: str, precision: str) -> Prepare:
+    """Products of matrices of the encoder's shapes alone, as many as its arithmetic amounts to."""
+    nlp = spacy.load(model)
+    config = nlp.get_pipe("transformer").model.transformer.config
+    width, inner, layers = config.hidden_size, config.intermediate_size, config.num_hidden_layers
+    shapes = [*[(width, width)] * 4, (width, inner), (inner, width)] * layers
+    weights = [torch.randn(shape).to(DTYPES[precision]) for shape in shapes]
+    inputs = {n: torch.randn(ROWS_AT_ONCE, n).to(DTYPES[precision]) for n in (width, inner)}
+    flops_a_row = 2 * sum(weight.numel() for weight in weights)
+
+    def prepare(texts: list[str]) -> Callable[[], dict[str, Any]]:
+        lengths = cut(nlp, texts).lengths
+        # Attention: of all pieces of a run with each other, twice.
+        flops = flops_a_row * int(lengths.sum()) + 4 * width * layers * int((lengths**2).sum())
+        full, rest = divmod(round(flops / flops_a_row), ROWS_AT_ONCE)
+
+        def run() -> dict[str, Any]:
+            for rows in chain([ROWS_AT_ONCE] * full, [rest] if rest else []):
+                for weight in weights:
+                    inputs[weight.shape[0]][:rows] @ weight
+            return {"flops": flops}
+
+        return run
+
+    return prepare
+
+
+def cut(nlp: Language, texts: list[str]) -> Pieces:
+    """The word pieces of texts as the pipeline's transformer cuts them."""
+    transformer = nlp.get_pipe("transformer").model
+    with nlp.select_pipes(enable="sentences"):
+        docs = list(nlp.pipe(texts))
+    tokenizer = transformer.tokenizer
+    limit = count_positions(transformer) + tokenizer.num_special_tokens_to_add()
+    return cut_pieces(tokenizer, docs, transformer.attrs["get_spans"](docs), limit)
+
+
+KINDS: dict[str, Callable[[str, str], Prepare]] = {
+    "pipeline": load_pipeline,
+    "stream": load_stream,
+    "bare": load_bare,
+    "products": load_products,
+}
+
+
+if __name__ == "__main__":
+    serve(lambda kind, model, setting: KINDS[kind](model, setting))
