@@ -161,6 +161,33 @@ def test_a_config_trains(
     assert doc.vector is not None
 
 
+@each_config
+def test_a_config_works_with_spacy_transformers_own_model(
+    path: Path,
+    tmp_path: Path,
+    make_small: Callable[[Config], dict[str, Any]],
+    write_corpus: Callable[[Path], Path],
+    write_categories: Callable[[Path], Path],
+) -> None:
+    """Who prefers the stock model changes one section."""
+    config = load_config(path)
+    if "transformer" not in config["components"]:
+        pytest.skip("no transformer in it")
+    model = config["components"]["transformer"]["model"]
+    model["@architectures"] = "spacy-transformers.TransformerModel.v3"
+    for setting in ("precision", "max_pieces", "mix_layers"):
+        del model[setting]
+    config.to_disk(tmp_path / "stock.cfg")
+    classifies = "textcat" in config["components"]
+    corpus = (write_categories if classifies else write_corpus)(tmp_path / "corpus.spacy")
+    overrides = make_small(config)
+    overrides.update({"paths.train": str(corpus), "paths.dev": str(corpus)})
+    train(tmp_path / "stock.cfg", tmp_path / "out", overrides=overrides)
+    nlp = spacy.load(tmp_path / "out" / "model-last")
+    assert type(nlp.get_pipe("transformer").model).__module__.startswith("spacy_transformers.")
+    assert nlp("No pain.").text == "No pain."
+
+
 def build(path: Path, make_small: Callable[[Config], dict[str, Any]], heads: int = 1) -> Language:
     """A config's pipeline, small, with further heads like its own if wanted."""
     config = load_config(path, overrides=make_small(load_config(path)))
