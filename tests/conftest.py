@@ -135,7 +135,7 @@ def make_examples() -> Callable[[Language], list[Example]]:
     return build
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def write_corpus() -> Callable[[Path], Path]:
     """Write the sentences to a .spacy file, two a Doc, tokenized as in the pipeline.
 

@@ -1,0 +1,79 @@
+"""Entities, assertion status and relations on one encoder: configs/clinical.cfg, small."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import spacy
+from spacy.cli.train import train
+from spacy.tokens import Doc
+
+from spacy_bertlstm.tokens.corpus import make_corpus_reader
+
+CONFIG = Path(__file__).parents[2] / "configs" / "clinical.cfg"
+TEXTS = [
+    "The patient has chest pain.",
+    "",
+    "No pain.",
+    "He was given aspirin 81 mg daily for fever.",
+]
+
+
+@pytest.fixture(scope="module")
+def trained(
+    tiny_bert: Path, tmp_path_factory: pytest.TempPathFactory, write_corpus: Callable[[Path], Path]
+) -> tuple[Path, Path]:
+    """A pipeline that knows its few notes by heart, and these."""
+    folder = tmp_path_factory.mktemp("clinical")
+    corpus = write_corpus(folder / "corpus.spacy")
+    overrides = {
+        "paths.encoder": str(tiny_bert),
+        "paths.train": str(corpus),
+        "paths.dev": str(corpus),
+        "components.transformer.model.precision": "fp32",
+        "components.tok2vec.model.precision": "fp32",
+        "components.tok2vec.model.hidden_width": 16,
+        "components.tok2vec.model.dropout": 0.0,
+        "training.dropout": 0.0,
+        "training.max_steps": 80,
+        "training.eval_frequency": 40,
+        "training.optimizer.encoder_scale": 1.0,
+        "training.optimizer.learn_rate.initial_rate": 0.02,
+        "training.optimizer.learn_rate.total_steps": 100,
+        "training.optimizer.learn_rate.warmup_steps": 5,
+    }
+    for head in ("ner", "assertion", "relations"):
+        overrides[f"components.{head}.model.tok2vec.width"] = 32
+    train(CONFIG, folder / "out", overrides=overrides)
+    return folder / "out" / "model-last", corpus
+
+
+def annotations(doc: Doc) -> tuple:
+    entities = [(ent.text, ent.label_, ent._.assertion) for ent in doc.ents]
+    return entities, [(r["label"], r["head"], r["tail"]) for r in doc._.relations]
+
+
+def test_it_learns_all_three_end_to_end(trained: tuple[Path, Path]) -> None:
+    model, corpus = trained
+    nlp = spacy.load(model)
+    scores = nlp.evaluate(list(make_corpus_reader(corpus)(nlp)))
+    assert scores["ents_f"] == scores["assertion_micro_f"] == scores["rel_micro_f"] == 1.0
+    entities, relations = annotations(nlp("He was given aspirin 81 mg daily for fever."))
+    # A treatment has no assertion.
+    assert [entity[:2] for entity in entities] == [("aspirin", "treatment"), ("fever", "problem")]
+    assert [assertion is None for *_, assertion in entities] == [True, False]
+    assert relations == [("TrAP", [13, 20, "treatment"], [37, 42, "problem"])]
+
+
+def test_a_batch_and_two_processes_give_what_single_notes_give(trained: tuple[Path, Path]) -> None:
+    nlp = spacy.load(trained[0])
+    alone = [annotations(nlp(text)) for text in TEXTS]
+    assert any(relations for _, relations in alone)
+    assert [annotations(doc) for doc in nlp.pipe(TEXTS)] == alone
+    assert [annotations(doc) for doc in nlp.pipe(TEXTS, n_process=2, batch_size=2)] == alone
+
+
+def test_without_the_transformer_nothing_is_made_up(trained: tuple[Path, Path]) -> None:
+    nlp = spacy.load(trained[0], exclude=["transformer"])
+    with pytest.raises(ValueError, match="BL32"):
+        nlp("No pain.")
