@@ -63,15 +63,20 @@ _RULES = (
 
 TOKEN_PATTERN = "(?s)" + "|".join(_RULES)
 
+# spaCy refuses a million, for the sake of its own parser. A longer note than this is a mistake.
+_MOST_CHARACTERS = 10_000_000
+
 
 def make_clinical_tokenizer() -> Callable[[Language], Tokenizer]:
     """Make the factory of the clinical tokenizer, "spacy-bertlstm.ClinicalTokenizer.v1".
 
     RETURNS (Callable[[Language], Tokenizer]): Builds a `spacy.tokenizer.Tokenizer` on the
         pipeline's vocab. It has no exceptions; `add_special_case` works on it as on any other.
+        The pipeline then takes notes of up to 10 million characters (`nlp.max_length`).
     """
 
     def build_tokenizer(nlp: Language) -> Tokenizer:
+        nlp.max_length = max(nlp.max_length, _MOST_CHARACTERS)
         return Tokenizer(nlp.vocab, infix_finditer=re.compile(TOKEN_PATTERN).finditer)
 
     return build_tokenizer

@@ -217,3 +217,10 @@ def test_import_is_light() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
+
+
+def test_a_pipeline_takes_notes_of_more_than_a_million_characters() -> None:
+    nlp = make_nlp()
+    assert len(nlp.make_doc("No pain. " * 120_000)) == 3 * 120_000
+    with pytest.raises(ValueError, match="E088"):
+        nlp.make_doc("x" * 10_000_001)
