@@ -257,6 +257,7 @@ def test_all_else_is_as_it_was(stock: Path, tmp_path: Path) -> None:
             "@architectures": "spacy-bertlstm.TransformerModel.v1",
             "precision": "fp32",
             "max_pieces": 8192,
+            "mix_layers": False,
         }
     )
     assert second.config == config
