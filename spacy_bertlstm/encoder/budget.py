@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
+from weakref import WeakKeyDictionary
 
 import numpy
 import torch
@@ -25,6 +26,9 @@ _CLOSENESS = 0.8
 _FEW = 8
 # Texts and word pieces that tell the range of the encoder's values.
 _SAMPLE_TEXTS, _SAMPLE_LENGTH = 40, 120
+
+# The int8 layers of encoders. They are not the shim's, which thinc copies: these cannot be.
+_QUANTIZED: WeakKeyDictionary[torch.nn.Module, Sequence[Layer]] = WeakKeyDictionary()
 
 
 @dataclass(frozen=True)
@@ -73,8 +77,6 @@ class BudgetShim(HFShim):
         )
         self.max_pieces = max_pieces
         self.precision = precision
-        # The encoder, and its layers in int8.
-        self._quantized: tuple[Any, Sequence[Layer]] | None = None
 
     @property
     def packs(self) -> bool:
@@ -109,7 +111,7 @@ class BudgetShim(HFShim):
         their sub-batch.
         """
         self._model.train()
-        self._quantized = None  # of weights that are to change
+        _QUANTIZED.pop(self._model, None)  # of weights that are to change
         layers = self._own_layers()
         fits = len(batches) == 1 or sum(batch.size for batch in batches) <= self.max_pieces
         with self._autocast():
@@ -145,14 +147,13 @@ class BudgetShim(HFShim):
 
     def _int8_layers(self) -> Sequence[Layer]:
         """Quantize the layers, where they have not been since the weights were loaded."""
-        if self._quantized is None or self._quantized[0] is not self._model:
+        if self._model not in _QUANTIZED:
             positions: int = self._model.config.max_position_embeddings
             sample = sample_vocabulary(self._hfmodel.tokenizer, positions // 2)
-            quantized = quantize_layers(
+            _QUANTIZED[self._model] = quantize_layers(
                 self._own_layers(), lambda layers: self._run(sample, layers, None)
             )
-            self._quantized = self._model, quantized
-        return self._quantized[1]
+        return _QUANTIZED[self._model]
 
     def _run(self, batch: SubBatch, layers: Sequence[Layer], mix: Tensor | None) -> Tensor:
         """The vectors of the pieces of a sub-batch, (n_pieces, width)."""

@@ -100,6 +100,18 @@ def test_what_is_stored_stays_and_what_has_learned_is_quantized_anew(
     assert off_by(after, before) > 0.05
 
 
+@needs_int8
+def test_a_model_that_has_run_can_be_copied(build: Callable[[str], Model]) -> None:
+    """As `nlp.replace_listeners` does."""
+    model = build("int8")
+    vectors = encode(model)
+    copied = model.copy()
+    for found, right in zip(encode(copied), vectors, strict=True):
+        numpy.testing.assert_array_equal(found, right)
+    copied.begin_update([spacy.blank("en").make_doc("no pain")])
+    numpy.testing.assert_array_equal(encode(model)[0], vectors[0])
+
+
 def test_without_int8_the_precision_is_that_of_auto(
     build: Callable[[str], Model], monkeypatch: pytest.MonkeyPatch
 ) -> None:
