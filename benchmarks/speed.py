@@ -26,7 +26,6 @@ names; torch, as for this package, is best installed first, in its CPU build:
 import argparse
 import json
 import os
-import shutil
 import statistics
 import subprocess
 import sys
@@ -38,17 +37,8 @@ from typing import Any, NamedTuple
 
 import spacy
 import torch
-from ner import (
-    ROOT,
-    SYSTEMS,
-    Benchmark,
-    Entity,
-    Run,
-    convert,
-    gold_entities,
-    place,
-    train_pipeline,
-)
+from ner import SYSTEMS, Entity, find_entities, gold_entities, make_training
+from trainings import PARTS, ROOT, Trainer, convert
 from transformers import AutoModelForTokenClassification
 
 from spacy_bertlstm.encoder.precision import Precision, autocast_dtype
@@ -135,13 +125,14 @@ def main() -> None:
     os.chdir(ROOT)
     work: Path = arguments.work
     work.mkdir(parents=True, exist_ok=True)
-    benchmark = Benchmark(work, arguments.encoder, gpu_id=-1, jobs=1)
-    convert(arguments.corpus, benchmark.corpora)
+    corpora = {part: work / f"{part}.spacy" for part in PARTS}
+    for part, path in corpora.items():
+        convert("i2b2", arguments.corpus / part, path)
     rows = {"stream": STREAM} if arguments.linear else {name: ROWS[name] for name in arguments.rows}
     pythons = dict.fromkeys(rows, sys.executable) | {"edsnlp": arguments.edsnlp_python}
     measured = {name: row for name, row in rows.items() if pythons[name]}
-    models = find_models(benchmark, arguments, {row.model for row in measured.values()})
-    texts = [doc.text for doc in read_docs(benchmark.corpora["test"], spacy.blank("en").vocab)]
+    models = find_models(corpora, arguments, {row.model for row in measured.values()})
+    texts = [doc.text for doc in read_docs(corpora["test"], spacy.blank("en").vocab)]
     staff = Staff(work, pythons, models, arguments.threads)
     print_machine(arguments)
     if arguments.linear:
@@ -150,7 +141,7 @@ def main() -> None:
         workloads = make_workloads(texts, arguments.notes)
         results = measure(staff, measured, workloads, texts, arguments.rounds)
         print_table(rows, results, workloads)
-        print_entities(measured, results, gold_entities(benchmark.corpora["test"]))
+        print_entities(measured, results, gold_entities(corpora["test"]))
 
 
 def parse_arguments() -> argparse.Namespace:
@@ -176,28 +167,24 @@ def parse_arguments() -> argparse.Namespace:
 
 
 def find_models(
-    benchmark: Benchmark, arguments: argparse.Namespace, names: set[str]
+    corpora: dict[str, Path], arguments: argparse.Namespace, names: set[str]
 ) -> dict[str, Path]:
     """The trained pipelines, and the weights of `bert` as a Hugging Face model."""
+    trainer = Trainer(arguments.work, find_entities)
     models: dict[str, Path] = {}
     for name in sorted({"bert" if name == "hf" else name for name in names}):
-        run = Run(name, SYSTEMS[name].guess, arguments.passes, 0)
-        models[name] = getattr(arguments, name) or train_once(benchmark, run)
+        training = make_training(
+            name,
+            SYSTEMS[name].guess,
+            corpora=corpora,
+            encoder=arguments.encoder,
+            passes=arguments.passes,
+            seed=0,
+        )
+        models[name] = getattr(arguments, name) or trainer.find_model(training)
     if "hf" in names:
-        models["hf"] = export_classifier(models["bert"], benchmark.work / "hf")
+        models["hf"] = export_classifier(models["bert"], arguments.work / "hf")
     return models
-
-
-def train_once(benchmark: Benchmark, run: Run) -> Path:
-    """Train a pipeline, or take that of an earlier call."""
-    folder = place(benchmark, run)
-    model = folder.with_name(folder.name + ".model")
-    if not model.exists():
-        print(f"{folder.name}: training", flush=True)
-        train_pipeline(benchmark, run, folder)
-        (folder / "model-best").replace(model)
-        shutil.rmtree(folder)
-    return model
 
 
 def export_classifier(model: Path, folder: Path) -> Path:

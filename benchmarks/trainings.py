@@ -1,0 +1,210 @@
+"""Trainings that benchmarks compare: each ends in a file, so that a benchmark goes on after a kill.
+
+The files hold figures, offsets and labels, never text. Their names tell the training, and by a
+fingerprint the config, its settings and the corpora.
+"""
+
+import argparse
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import spacy
+from spacy.language import Language
+from spacy.util import load_config, registry
+from thinc.api import Config
+
+from spacy_bertlstm.text.tokenizer import make_clinical_tokenizer
+
+ROOT = Path(__file__).parent.parent
+PARTS = ("train", "dev", "test")
+
+
+@dataclass(frozen=True)
+class Training:
+    """One training.
+
+    name (str): Tells it from the others of a benchmark, as part of a file's name.
+    config (str): Relative to the repository.
+    settings (Mapping[str, Any]): What overrides the config.
+    corpora (Mapping[str, Path]): The files of the parts; train and dev are learned from.
+    passes (int): Over the training part.
+    seed (int): Of the weights and of the order.
+    """
+
+    name: str
+    config: str
+    settings: Mapping[str, Any]
+    corpora: Mapping[str, Path]
+    passes: int
+    seed: int = 0
+
+    @property
+    def overrides(self) -> dict[str, Any]:
+        """What overrides the config, but the number of steps."""
+        paths = {f"paths.{part}": str(self.corpora[part]) for part in ("train", "dev")}
+        return {**paths, **self.settings, "system.seed": self.seed}
+
+    @property
+    def title(self) -> str:
+        return f"{self.name}-{self.passes}-{self.seed}"
+
+
+# What a trained pipeline is asked, as JSON.
+Measure = Callable[[Training, Language], dict[str, Any]]
+
+
+@dataclass(frozen=True)
+class Trainer:
+    """Trains, or reads the file that an earlier training ended in.
+
+    work (Path): The folder of the files.
+    measure (Callable): What the best checkpoint of each training is asked; asked anew where
+        `question` is another.
+    gpu_id (int): -1 is the CPU.
+    jobs (int): Trainings at a time.
+    question (str): What `measure` asks for.
+    """
+
+    work: Path
+    measure: Measure
+    gpu_id: int = -1
+    jobs: int = 1
+    question: str = ""
+    _hashes: dict[Path, str] = field(default_factory=dict)
+
+    def train_all(self, trainings: Iterable[Training]) -> list[dict[str, Any]]:
+        """The result of each: `seconds`, `steps`, `dev` (its scores there) and the measure's."""
+        with ThreadPoolExecutor(self.jobs) as pool:
+            return list(pool.map(self.train, trainings))
+
+    def train(self, training: Training) -> dict[str, Any]:
+        folder = self._place(training, self.question)
+        result_file = folder.with_name(folder.name + ".json")
+        if result_file.exists():
+            result: dict[str, Any] = json.loads(result_file.read_text(encoding="utf-8"))
+            return result
+        begin = time.monotonic()
+        steps = self._learn(training, folder)
+        nlp = spacy.load(folder / "model-best")
+        result = {
+            "steps": steps,
+            "seconds": round(time.monotonic() - begin),
+            "dev": nlp.meta["performance"],
+            **self.measure(training, nlp),
+        }
+        part = result_file.with_name(result_file.name + ".part")
+        part.write_text(json.dumps(result), encoding="utf-8")
+        part.replace(result_file)
+        shutil.rmtree(folder)
+        print(f"{training.title}: {result['seconds']} s", flush=True)
+        return result
+
+    def find_model(self, training: Training) -> Path:
+        """The best checkpoint of a training, which is kept."""
+        folder = self._place(training, "model")
+        model = folder.with_name(folder.name + ".model")
+        if not model.exists():
+            print(f"{training.title}: training", flush=True)
+            self._learn(training, folder)
+            (folder / "model-best").replace(model)
+            shutil.rmtree(folder)
+        return model
+
+    def _place(self, training: Training, question: str) -> Path:
+        for path in training.corpora.values():
+            if path not in self._hashes:
+                self._hashes[path] = hashlib.sha256(path.read_bytes()).hexdigest()
+        told = [
+            load_config(ROOT / training.config).to_str(),
+            question,
+            repr(sorted(training.settings.items())),
+            *(self._hashes[path] for path in training.corpora.values()),
+        ]
+        mark = hashlib.sha256("\n".join(told).encode()).hexdigest()[:8]
+        return self.work / f"{training.title}-{mark}"
+
+    def _learn(self, training: Training, folder: Path) -> int:
+        """Train, the best checkpoint into `folder`/model-best; the number of its steps."""
+        config = ROOT / training.config
+        a_pass = count_batches(load_config(config, overrides=training.overrides))
+        steps = training.passes * a_pass
+        settings = training.overrides | {
+            "training.max_steps": steps,
+            "training.optimizer.learn_rate.total_steps": steps,
+            "training.optimizer.learn_rate.warmup_steps": steps // 20,
+            "training.eval_frequency": a_pass,
+            "training.patience": 0,
+        }
+        options = [text for item in settings.items() for text in as_option(*item)]
+        options += ["--output", str(folder), "--gpu-id", str(self.gpu_id)]
+        threads = max(1, (os.cpu_count() or 1) // self.jobs)
+        with folder.with_name(folder.name + ".log").open("w", encoding="utf-8") as log:
+            subprocess.run(
+                [sys.executable, "-m", "spacy", "train", config, *options],
+                check=True,
+                stdout=log,
+                stderr=log,
+                env={**os.environ, "OMP_NUM_THREADS": str(threads)},
+            )
+        return steps
+
+
+def as_option(key: str, value: Any) -> tuple[str, str]:
+    """An override as the command line takes it."""
+    return f"--{key}", value if isinstance(value, str) else json.dumps(value)
+
+
+def count_batches(config: Config) -> int:
+    """How many batches a pass over the training part has, in the order of the file."""
+    resolved = registry.resolve(
+        {
+            "reader": config.interpolate()["corpora"]["train"],
+            "batcher": config["training"]["batcher"],
+        }
+    )
+    nlp = spacy.blank("en")
+    nlp.tokenizer = make_clinical_tokenizer()(nlp)
+    return len(list(resolved["batcher"](list(resolved["reader"](nlp)))))
+
+
+def choose(
+    values: Sequence[float], score: Callable[[list[float]], list[float]]
+) -> tuple[float, dict[float, float]]:
+    """The value with the best score; never one at an end of what was tried.
+
+    values (Sequence[float]): Tried first; while the best is the lowest or the highest, one beyond.
+    score (Callable): From values to their scores.
+    RETURNS (tuple): The value, and the score of each that was tried.
+    """
+    scores: dict[float, float] = {}
+    new = list(values)
+    while new:
+        scores |= dict(zip(new, score(new), strict=True))
+        best = max(scores, key=lambda value: scores[value])
+        new = [best / 2] if best == min(scores) else [best * 2] if best == max(scores) else []
+    return best, scores
+
+
+def convert(kind: str, source: Path, target: Path, *options: str) -> None:
+    """Convert a folder of annotations to a .spacy file."""
+    command = [sys.executable, "-m", "spacy", "bertlstm", "convert", kind, source, target]
+    subprocess.run([*command, *options], check=True)
+
+
+def add_options(parser: argparse.ArgumentParser, work: str) -> None:
+    """Add what all benchmarks that train can be told; `work` is under training/."""
+    parser.add_argument("--work", type=Path, default=Path("training") / work)
+    parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
+    parser.add_argument("--encoder", default="./assets/all-MiniLM-L6-v2")
+    parser.add_argument("--gpu-id", type=int, default=-1)
+    parser.add_argument("--jobs", type=int, default=1, help="trainings at a time")
