@@ -8,6 +8,7 @@ import spacy
 from spacy.cli.train import train
 from spacy.tokens import Doc
 
+from spacy_bertlstm.shipping.prune import prune_pipeline
 from spacy_bertlstm.tokens.corpus import make_corpus_reader
 
 CONFIG = Path(__file__).parents[2] / "configs" / "clinical.cfg"
@@ -71,6 +72,18 @@ def test_a_batch_and_two_processes_give_what_single_notes_give(trained: tuple[Pa
     assert any(relations for _, relations in alone)
     assert [annotations(doc) for doc in nlp.pipe(TEXTS)] == alone
     assert [annotations(doc) for doc in nlp.pipe(TEXTS, n_process=2, batch_size=2)] == alone
+
+
+def test_a_pruned_pipeline_says_the_same_and_knows_its_labels_alone(
+    trained: tuple[Path, Path], tmp_path: Path
+) -> None:
+    prune_pipeline(trained[0], tmp_path / "pruned", texts=TEXTS)
+    nlp, pruned = spacy.load(trained[0]), spacy.load(tmp_path / "pruned")
+    assert {"aspirin", "fever"} <= set(nlp.vocab.strings)
+    heads = ("ner", "assertion", "relations")
+    labels = {label for head in heads for label in nlp.get_pipe(head).labels}
+    assert set(pruned.vocab.strings) == labels
+    assert annotations(pruned(TEXTS[-1])) == annotations(nlp(TEXTS[-1]))
 
 
 def test_without_the_transformer_nothing_is_made_up(trained: tuple[Path, Path]) -> None:

@@ -375,7 +375,7 @@ def test_labels(make_nlp: MakeNlp) -> None:
     nlp = make_nlp()
     relations = nlp.get_pipe("relations")
     bare = [Example(nlp.make_doc("no pain"), nlp.make_doc("no pain"))]
-    with pytest.raises(BertLstmError, match=r"BL355.*initialize\.components\.relations"):
+    with pytest.raises(BertLstmError, match=r"BL355.*ner\.cfg.*initialize\.components\.relations"):
         nlp.initialize(lambda: bare)
     for wrong in (["PIP", "problem", ""], ["PIP", 7, "problem"]):
         with pytest.raises(BertLstmError, match="BL361"):
