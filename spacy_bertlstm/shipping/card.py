@@ -34,9 +34,10 @@ Load it with `nlp = spacy.load("{package}")`. Its components: {components}.
 
 ## Intended use
 
-To find what its labels name ({labels})
-in notes like those it was trained on, as help for people who read, search or count them, after
-its errors were measured on notes of the place where it is used.
+To find what its labels name in notes like those it was trained on, as help for people who read,
+search or count them, after its errors were measured on notes of the place where it is used.
+
+{labels}
 
 Out of scope: decisions on a patient that nobody checks against the note; notes of another kind,
 language or speciality without a new measurement; taking a finding that was not found for one
@@ -167,7 +168,7 @@ def write_card(pipeline: Path, facts: Facts) -> None:
         raise BertLstmError("BL330", path=pipeline, reason=reason) from error
     _require_package(facts, meta["lang"])
     labels = [
-        f"{component}: {', '.join(f'`{label}`' for label in group)}"
+        f"- {component}: {', '.join(f'`{label}`' for label in group)}"
         for component, group in meta["labels"].items()
         if group
     ]
@@ -185,7 +186,7 @@ def write_card(pipeline: Path, facts: Facts) -> None:
         components=", ".join(f"`{name}`" for name in meta["components"]),
         statement=facts.statement,
         data=_table(_data_rows(facts.data)),
-        labels="; ".join(labels),
+        labels="\n".join(labels),
         scores=_table(_score_rows(facts.scores)),
         training="\n".join(f"| {key} | {value} |" for key, value in _recipe(config, facts)),
     )

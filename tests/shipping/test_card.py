@@ -91,7 +91,7 @@ def test_the_card_says_what_the_run_was(pruned: Path, facts: Facts) -> None:
     assert ["`test`", "5", "0"] in table
     assert ["assertion `absent`", "300", "1"] in table
     assert ["relation `PIP`", "20", "0"] in table
-    assert "(ner: `problem`, `test`, `treatment`)" in card
+    assert "\n- ner: `problem`, `test`, `treatment`\n" in card
     assert ["`test`", "100.0", "50.0", "66.7"] in table
     assert ["all `ents`", "50.0", "25.0", "33.3"] in table
     assert ["all `rel`", "40.0", "60.0", "48.0"] in table
