@@ -224,6 +224,9 @@ MESSAGES = {
     "BL643": "span._.{name}: another package computes it, so that it cannot be set from the "
     "assertion. Leave one of the two out.",
     "BL644": "{path}: OUT and --relations are one file. Give the relations another one.",
+    # BL65x: components that are trained together
+    "BL650": "component '{name}': loss_weight = {value}: it must be positive. Leave the component "
+    "out of nlp.pipeline, or name it in training.frozen_components, if it is not to learn.",
 }
 
 
