@@ -23,6 +23,7 @@ from spacy.language import Language
 from spacy.util import load_config, registry
 from thinc.api import Config
 
+from spacy_bertlstm.evaluation.bootstrap import Interval
 from spacy_bertlstm.text.tokenizer import make_clinical_tokenizer
 
 ROOT = Path(__file__).parent.parent
@@ -208,3 +209,24 @@ def add_options(parser: argparse.ArgumentParser, work: str) -> None:
     parser.add_argument("--encoder", default="./assets/all-MiniLM-L6-v2")
     parser.add_argument("--gpu-id", type=int, default=-1)
     parser.add_argument("--jobs", type=int, default=1, help="trainings at a time")
+
+
+def print_row(cells: Iterable[str | Interval]) -> None:
+    """Print a row of a Markdown table; intervals in percent."""
+    print(f"| {' | '.join(map(as_cell, cells))} |", flush=True)
+
+
+def as_cell(value: str | Interval) -> str:
+    if isinstance(value, str):
+        return value
+    return f"{100 * value.estimate:.1f} ({100 * value.low:.1f}-{100 * value.high:.1f})"
+
+
+def without_bilstm(config: str, component: str, work: Path) -> str:
+    """Write a config in which a component reads the transformer's vectors themselves."""
+    changed = load_config(ROOT / config)
+    model = changed["components"][component]["model"]
+    model["tok2vec"] = model["tok2vec"]["tok2vec"]
+    path = work.resolve() / f"{Path(config).stem}_without_bilstm.cfg"
+    changed.to_disk(path)
+    return str(path)
