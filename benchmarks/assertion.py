@@ -26,6 +26,7 @@ from trainings import (
     add_options,
     convert,
     print_row,
+    tune,
     without_bilstm,
 )
 
@@ -36,8 +37,11 @@ from spacy_bertlstm.tokens.corpus import give_spans, read_docs
 
 CONFIG = "configs/assertion.cfg"
 TYPE = "problem"
-SCALE, SCALES = "training.optimizer.encoder_scale", (0.1, 0.2, 0.4)
-BALANCE, BALANCES = "components.assertion.balance", (0.0, 0.5, 1.0)
+# Chosen one after the other.
+TUNED = {
+    "components.assertion.balance": (0.0, 0.5, 1.0),
+    "training.optimizer.encoder_scale": (0.1, 0.2, 0.4),
+}
 RULES = ("negspacy", "medspacy")
 # The value of each gold problem, in a list for each document; None where nothing was said.
 Values = list[list[str | None]]
@@ -59,16 +63,15 @@ def main() -> None:
         settings = {"paths.encoder": arguments.encoder, **settings}
         return Training(name, config, settings, corpora, arguments.passes, seed)
 
-    def choose(setting: str, values: tuple[float, ...], settings: dict[str, Any]) -> float:
-        trainings = [make("tuning", CONFIG, first, {**settings, setting: v}) for v in values]
-        results = trainer.train_all(trainings)
-        scores = [100 * result["dev"]["assertion_macro_f"] for result in results]
-        tried = ", ".join(f"{v:g}: {f:.2f}" for v, f in zip(values, scores, strict=True))
-        print(f"macro F1 on dev by {setting}: {tried}", flush=True)
-        return max(zip(scores, values, strict=True))[1]
-
-    balance = choose(BALANCE, BALANCES, {})
-    settings = {BALANCE: balance, SCALE: choose(SCALE, SCALES, {BALANCE: balance})}
+    settings: dict[str, Any] = {}
+    for setting, values in TUNED.items():
+        settings[setting] = tune(
+            trainer,
+            lambda value, key=setting: make("tuning", CONFIG, first, {**settings, key: value}),
+            values,
+            title=setting,
+            score="assertion_macro_f",
+        )
     configs = {"BiLSTM": CONFIG, "no BiLSTM": without_bilstm(CONFIG, "assertion", work)}
     trainings = [
         make(name, config, seed, settings)

@@ -178,22 +178,34 @@ def count_batches(config: Config) -> int:
     return len(list(resolved["batcher"](list(resolved["reader"](nlp)))))
 
 
-def choose(
-    values: Sequence[float], score: Callable[[list[float]], list[float]]
-) -> tuple[float, dict[float, float]]:
-    """The value with the best score; never one at an end of what was tried.
+def tune(
+    trainer: Trainer,
+    make: Callable[[float], Training],
+    values: Sequence[float],
+    *,
+    title: str,
+    score: str,
+    widen: bool = False,
+) -> float:
+    """Train with each value of a setting, and print the scores on dev.
 
-    values (Sequence[float]): Tried first; while the best is the lowest or the highest, one beyond.
-    score (Callable): From values to their scores.
-    RETURNS (tuple): The value, and the score of each that was tried.
+    make (Callable): From a value to a training.
+    title (str): What is printed of the setting.
+    score (str): The key of the score.
+    widen (bool): While the best value is the lowest or the highest, whether to try one beyond.
+    RETURNS (float): The best.
     """
     scores: dict[float, float] = {}
     new = list(values)
     while new:
-        scores |= dict(zip(new, score(new), strict=True))
+        results = trainer.train_all(map(make, new))
+        scores |= {value: found["dev"][score] for value, found in zip(new, results, strict=True)}
         best = max(scores, key=lambda value: scores[value])
         new = [best / 2] if best == min(scores) else [best * 2] if best == max(scores) else []
-    return best, scores
+        new = new if widen else []
+    tried = ", ".join(f"{value:g}: {100 * scores[value]:.2f}" for value in sorted(scores))
+    print(f"{score} on dev by {title}: {tried}; chosen: {best:g}", flush=True)
+    return best
 
 
 def convert(kind: str, source: Path, target: Path, *options: str) -> None:

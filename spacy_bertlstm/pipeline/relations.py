@@ -385,7 +385,7 @@ class BertLstmRelations(TrainablePipe):
         """Which labels join which types in a gold Doc."""
         gold = gold_relations(example.reference, self.level) or set()
         types: dict[Any, set[str]] = {}
-        for span in self._mentions(example.reference):
+        for span in self.mentions(example.reference):
             for end in self._ends_of(span):
                 types.setdefault(end, set()).add(span.label_)
         return {
@@ -395,7 +395,7 @@ class BertLstmRelations(TrainablePipe):
             for tail_type in types.get(tail, ())
         }
 
-    def _mentions(self, doc: Doc) -> list[Span]:
+    def mentions(self, doc: Doc) -> list[Span]:
         """The entities of a Doc in text order; those alike in all that counts are one."""
         spans = doc.ents if self.spans is None else doc.spans.get(self.spans, ())
         unique = {(span.start, span.end, span.label_, *self._ends_of(span)): span for span in spans}
@@ -443,7 +443,7 @@ class BertLstmRelations(TrainablePipe):
         RAISES: BL304 (scores that are not finite), BL322, BL323 (vectors that are not there),
             BL359 (no sentence starts).
         """
-        proposals = [self.propose(self._mentions(doc)) for doc in docs]
+        proposals = [self.propose(self.mentions(doc)) for doc in docs]
         scores = numpy.zeros((0, len(self.labels)))
         if any(len(proposal.units) for proposal in proposals):
             require_upstream(self.model, docs, self.name)
@@ -521,12 +521,12 @@ class BertLstmRelations(TrainablePipe):
         if gold_relations(example.reference, self.level) is None:
             return []
         if self.train_on == "predicted":
-            return self._mentions(example.predicted)
+            return self.mentions(example.predicted)
         aligned = (
             example.predicted.char_span(
                 span.start_char, span.end_char, label=span.label_, kb_id=span.kb_id_
             )
-            for span in self._mentions(example.reference)
+            for span in self.mentions(example.reference)
         )
         return [span for span in aligned if span is not None]
 
@@ -577,7 +577,7 @@ class BertLstmRelations(TrainablePipe):
         for example in examples:
             gold = gold_relations(example.reference, self.level)
             if gold:
-                proposal = self.propose(self._mentions(example.predicted))
+                proposal = self.propose(self.mentions(example.predicted))
                 unreachable += len(gold) - int(proposal.find(gold, self.labels).sum())
         scores["rel_unreachable"] = unreachable
         return scores
