@@ -18,6 +18,7 @@ from typing import Any
 import spacy
 from spacy.language import Language
 from spacy.tokens import Doc, Span
+from spacy.util import load_config
 from trainings import (
     PARTS,
     ROOT,
@@ -28,6 +29,7 @@ from trainings import (
     print_row,
     tune,
     without_bilstm,
+    write_config,
 )
 
 from spacy_bertlstm.evaluation.bootstrap import randomization_test
@@ -72,7 +74,11 @@ def main() -> None:
             title=setting,
             score="assertion_macro_f",
         )
-    configs = {"BiLSTM": CONFIG, "no BiLSTM": without_bilstm(CONFIG, "assertion", work)}
+    without = without_bilstm(load_config(ROOT / CONFIG), "assertion")
+    configs = {
+        "BiLSTM": CONFIG,
+        "no BiLSTM": write_config(without, work / "without_bilstm.cfg"),
+    }
     trainings = [
         make(name, config, seed, settings)
         for seed in arguments.seeds

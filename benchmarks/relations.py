@@ -42,6 +42,7 @@ from trainings import (
     print_row,
     tune,
     without_bilstm,
+    write_config,
 )
 
 from spacy_bertlstm.evaluation.bootstrap import (
@@ -84,10 +85,11 @@ def main() -> None:
         for training, result in zip(taggers, ner.train_all(taggers), strict=True)
     }
 
-    configs = {OURS: CONFIG, WITHOUT: without_bilstm(CONFIG, "relations", work)}
-    fixed |= {
-        "components.relations.spans": CONCEPTS,
-        "components.relations.candidates.@misc": f"spacy-bertlstm.{arguments.candidates}.v1",
+    config = load_config(ROOT / CONFIG)
+    config["components"]["relations"] |= asked(arguments.candidates)
+    configs = {
+        OURS: write_config(config, work / "relations.cfg"),
+        WITHOUT: write_config(without_bilstm(config, "relations"), work / "without_bilstm.cfg"),
     }
 
     def make(name: str, seed: int, scale: float) -> Training:
@@ -174,6 +176,11 @@ def read_keys(documents: list[list[Any]]) -> Relations:
     return [{(label, tuple(head), tuple(tail)) for label, head, tail in doc} for doc in documents]
 
 
+def asked(candidates: str) -> dict[str, Any]:
+    """The settings of the head that tell which entities it pairs."""
+    return {"spans": CONCEPTS, "candidates": {"@misc": f"spacy-bertlstm.{candidates}.v1"}}
+
+
 def give(doc: Doc, nlp: Language) -> Doc:
     """The text of a Doc with its entities alone."""
     given = nlp.make_doc(doc.text)
@@ -215,10 +222,7 @@ class Asker:
             BertLstmRelations,
             self.nlp.add_pipe(
                 "bertlstm_relations",
-                config={
-                    "spans": CONCEPTS,
-                    "candidates": {"@misc": f"spacy-bertlstm.{candidates}.v1"},
-                },
+                config=asked(candidates),
             ),
         )
         keys = (key for doc in read_docs(path) for key in gold_relations(doc, "mention") or ())

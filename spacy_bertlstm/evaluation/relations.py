@@ -9,7 +9,7 @@ from spacy.scorer import PRFScore
 from spacy.training import Example
 
 from spacy_bertlstm.evaluation.bootstrap import count_matches
-from spacy_bertlstm.evaluation.reports import Report, report_counts
+from spacy_bertlstm.evaluation.reports import Report, report_counts, report_each
 from spacy_bertlstm.tokens.relations import found_relations, gold_relations
 
 
@@ -76,20 +76,17 @@ def report_relations(
     samples (int): Of the bootstrap.
     seed (int): Of the samples.
     """
-    reports = []
-    for name in nlp.pipe_names:
-        if nlp.get_pipe_meta(name).factory != "bertlstm_relations":
-            continue
-        pipe: Any = nlp.get_pipe(name)
-        level = pipe.level
-        ends = "label, head and tail" if level == "mention" else "label and both vocabulary ids"
-        reports.append(
-            report_counts(
-                f"{len(examples)} Docs; relations, {ends}",
-                [count_relations(example, level) for example in examples],
-                prefix="rel",
-                samples=samples,
-                seed=seed,
-            )
+
+    def report(pipe: Any) -> Report | None:
+        ends = (
+            "label, head and tail" if pipe.level == "mention" else "label and both vocabulary ids"
         )
-    return [report for report in reports if report is not None]
+        return report_counts(
+            f"{len(examples)} Docs; relations, {ends}",
+            [count_relations(example, pipe.level) for example in examples],
+            prefix="rel",
+            samples=samples,
+            seed=seed,
+        )
+
+    return report_each(nlp, "bertlstm_relations", report)
