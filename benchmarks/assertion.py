@@ -27,6 +27,7 @@ from trainings import (
     Training,
     add_options,
     convert,
+    pool_values,
     print_row,
     tune,
     without_bilstm,
@@ -165,17 +166,6 @@ def count(gold: Values, found: Values) -> list[Counts]:
     return counts
 
 
-def add(tables: list[list[Counts]]) -> list[Counts]:
-    """The counts of each document, summed over the seeds."""
-    return [
-        {
-            name: tuple(sum(column) for column in zip(*(doc[name] for doc in docs), strict=True))
-            for name in docs[0]
-        }
-        for docs in zip(*tables, strict=True)
-    ]
-
-
 def print_table(systems: dict[str, list[Values]], gold: Values, seeds: list[int]) -> None:
     """Print Markdown: F1 of each value and their mean, with intervals; the tests against rules."""
     number = {
@@ -188,7 +178,9 @@ def print_table(systems: dict[str, list[Values]], gold: Values, seeds: list[int]
         "documents; p: paired randomization test over documents against the BiLSTM, given "
         "these seeds.\n"
     )
-    counts = {name: add([count(gold, found) for found in runs]) for name, runs in systems.items()}
+    counts = {
+        name: pool_values([count(gold, found) for found in runs]) for name, runs in systems.items()
+    }
     ours = counts["BiLSTM"]
     names = sorted(number)
     print_row(["", *(f"F1 {name}" for name in names), "macro F1", *(f"p {name}" for name in names)])

@@ -39,6 +39,7 @@ from trainings import (
     Training,
     add_options,
     convert,
+    pool,
     print_row,
     tune,
     without_bilstm,
@@ -478,11 +479,6 @@ def print_table(
     print_row(["---"] * (1 + len(labels)))
     for name, runs in systems.items():
         print_row([name, *(f"{100 * label_f1(gold, runs, label):.1f}" for label in labels)])
-
-
-def pool(tables: Sequence[Sequence[Sequence[int]]]) -> list[list[int]]:
-    """The counts of each document, summed over the seeds."""
-    return numpy.asarray(tables).sum(axis=0).tolist()
 
 
 def label_f1(gold: Relations, runs: Iterable[dict[str, Relations]], label: str) -> float:

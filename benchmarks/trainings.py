@@ -18,12 +18,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy
 import spacy
 from spacy.language import Language
 from spacy.util import load_config, registry
 from thinc.api import Config
 
 from spacy_bertlstm.evaluation.bootstrap import Interval
+from spacy_bertlstm.evaluation.reports import Counts
 from spacy_bertlstm.text.tokenizer import make_clinical_tokenizer
 
 ROOT = Path(__file__).parent.parent
@@ -221,6 +223,25 @@ def add_options(parser: argparse.ArgumentParser, work: str) -> None:
     parser.add_argument("--encoder", default="./assets/all-MiniLM-L6-v2")
     parser.add_argument("--gpu-id", type=int, default=-1)
     parser.add_argument("--jobs", type=int, default=1, help="trainings at a time")
+
+
+def pool(tables: Sequence[Sequence[Sequence[int]]]) -> list[list[int]]:
+    """The counts of each document, summed over the seeds."""
+    return numpy.asarray(tables).sum(axis=0).tolist()
+
+
+def pool_values(tables: Sequence[Sequence[Counts]]) -> list[Counts]:
+    """The counts of each value in each document, summed over the seeds."""
+    pooled = []
+    for document in zip(*tables, strict=True):
+        values = {value for counts in document for value in counts}
+        of_values = {
+            value: [counts.get(value, (0, 0, 0)) for counts in document] for value in values
+        }
+        pooled.append(
+            {value: tuple(numpy.sum(rows, axis=0).tolist()) for value, rows in of_values.items()}
+        )
+    return pooled
 
 
 def print_row(cells: Iterable[str | Interval]) -> None:
