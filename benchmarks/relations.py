@@ -60,7 +60,7 @@ from spacy_bertlstm.tokens.relations import found_relations, gold_relations
 CONFIG, NER = "configs/relations_gold.cfg", "configs/ner.cfg"
 OURS, WITHOUT, SVM, NEAREST = "BiLSTM", "no BiLSTM", "TF-IDF + linear SVM", "nearest pair"
 SCALES = (0.1, 0.2, 0.4)
-COSTS = (0.03, 0.1, 0.3, 1.0)  # the SVM's C
+COSTS = (0.1, 0.3, 1.0, 3.0, 10.0)  # the SVM's C
 # The relations of each document.
 Relations = list[set[RelationKey]]
 # From what might relate in a Doc to how sure it is, (n_units, n_labels).
@@ -337,7 +337,8 @@ def fit_svm(train: Part, cost: float) -> Judge:
     legal = numpy.concatenate([proposal.legal for proposal in train.proposals])
     targets = numpy.concatenate(train.targets)
     machines = [
-        LinearSVC(C=cost).fit(X[allowed], right[allowed])
+        # A label that no pair in train has is found nowhere.
+        LinearSVC(C=cost).fit(X[allowed], right[allowed]) if right.any() else None
         for allowed, right in zip(legal.T, targets.T, strict=True)
     ]
 
@@ -346,7 +347,11 @@ def fit_svm(train: Part, cost: float) -> Judge:
         if not names:
             return numpy.zeros(proposal.legal.shape)
         Y = vectorizer.transform(names)
-        return numpy.stack([expit(machine.decision_function(Y)) for machine in machines], axis=1)
+        columns = [
+            numpy.zeros(len(names)) if machine is None else expit(machine.decision_function(Y))
+            for machine in machines
+        ]
+        return numpy.stack(columns, axis=1)
 
     return judge
 

@@ -17,17 +17,38 @@ import spacy
 import spacy_bertlstm
 
 assert "site-packages" in Path(spacy_bertlstm.__file__).parts, spacy_bertlstm.__file__
-nlp = spacy.load(sys.argv[1])
-doc = nlp("""HISTORY OF PRESENT ILLNESS:
+# Written for this; it stands in no corpus.
+NOTE = """HISTORY OF PRESENT ILLNESS:
 Ms. Ofori is a 58 y/o woman with HTN who came in with worsening shortness of breath
-and swelling of both legs. She denies chest pain.
-A chest x-ray showed small pleural effusions. BNP was 1450.
-PLAN: Start furosemide 40mg p.o. b.i.d., repeat echocardiogram before discharge.
-""")
+and swelling of both legs. She denies chest pain. Her father had a myocardial infarction.
+A chest x-ray showed small pleural effusions, and pneumonia cannot be excluded.
+HOSPITAL COURSE:
+She was treated with furosemide 40mg p.o. b.i.d. for congestive heart failure.
+Lisinopril was stopped because it caused a dry cough.
+PLAN: Acetaminophen p.r.n. for headache, repeat echocardiogram before discharge.
+"""
+nlp = spacy.load(sys.argv[1])
+doc = nlp(NOTE)
+assigned = {part for name in nlp.pipe_names for part in nlp.get_pipe_meta(name).assigns}
+
+
+def shown(start, end):
+    return " ".join(NOTE[start:end].split())
+
+
 print(f"{sys.argv[1]} {nlp.meta['version']}: {', '.join(nlp.pipe_names)}")
+print(f"A note that it never saw: {len(doc.ents)} entities")
 for ent in doc.ents:
-    print(f"  {ent.label_:<10} {ent.start_char:>4}-{ent.end_char:<4} {ent.text!r}")
+    text = shown(ent.start_char, ent.end_char)
+    print(f"  {ent.label_:<10} {text:<32} {ent._.assertion or ''}".rstrip())
 assert doc.ents, "no entity found"
+if "span._.assertion" in assigned:
+    assert any(ent._.assertion for ent in doc.ents), "no assertion found"
+if "doc._.relations" in assigned:
+    print(f"{len(doc._.relations)} relations")
+    for relation in doc._.relations:
+        head, tail = (shown(*relation[end][:2]) for end in ("head", "tail"))
+        print(f"  {head} --{relation['label']}--> {tail}")
 '''
 
 

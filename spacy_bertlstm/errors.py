@@ -133,7 +133,9 @@ MESSAGES = {
     "BL341": "attribute '{name}' cannot be one of spans. Give a name of letters, digits and "
     "underscores, such as 'assertion'; 'confidence' is taken.",
     "BL342": "component '{name}' has no labels: no span that it reads has span._.{attribute}. "
-    "Train on Docs that have it, or give labels in [initialize.components.{name}.labels].",
+    "Train on Docs that have it; without such, leave '{name}' out of nlp.pipeline, or train a "
+    "config that has no such component, such as configs/ner.cfg (--vars.config configs/ner.cfg "
+    "of the project). Labels can also stand in [initialize.components.{name}.labels].",
     "BL343": "component '{name}': train_on = '{train_on}': no such spans. Give 'gold' or "
     "'predicted'.",
     "BL344": "component '{name}': balance = {balance}: it must be at least 0, which counts all "
@@ -141,8 +143,11 @@ MESSAGES = {
     "BL345": "a span classifier of hidden_width = {hidden_width} and context = {context}: they "
     "must be at least 1 and at least 0.",
     "BL346": "component '{name}': nO = {nO}, but it has {labels} labels. Leave nO = null.",
-    "BL355": "component '{name}' has no labels. Train on Docs with relations, name a schema, or "
-    "give [label, head type, tail type] in [initialize.components.{name}.labels].",
+    "BL355": "component '{name}' has no labels: no Doc that it learns from has relations. Train on "
+    "Docs that have some; without such, leave '{name}' out of nlp.pipeline, or train a config that "
+    "has no such component, such as configs/ner.cfg (--vars.config configs/ner.cfg of the "
+    "project). Labels can also come from a schema, or stand as [label, head type, tail type] in "
+    "[initialize.components.{name}.labels].",
     "BL356": "component '{name}': nO = {nO}, but it has {labels} labels. Leave nO = null.",
     "BL357": "component '{name}': {setting} = '{value}': no such choice. Give one of: {known}.",
     "BL358": "component '{name}': {setting} = {value}: it must be {range}.",
@@ -221,6 +226,9 @@ MESSAGES = {
     "BL643": "span._.{name}: another package computes it, so that it cannot be set from the "
     "assertion. Leave one of the two out.",
     "BL644": "{path}: OUT and --relations are one file. Give the relations another one.",
+    # BL65x: components that are trained together
+    "BL650": "component '{name}': loss_weight = {value}: it must be positive. Leave the component "
+    "out of nlp.pipeline, or name it in training.frozen_components, if it is not to learn.",
 }
 
 

@@ -64,10 +64,13 @@ def test_every_registered_name_is_in_the_readme() -> None:
 @pytest.mark.parametrize(
     ("step", "name"),
     [
+        ("train", "clinical.cfg"),
         ("train", "ner.cfg"),
         ("train", "ner_bert.cfg"),
         ("train", "ner_bilstm.cfg"),
         ("train", "ner_shared.cfg"),
+        ("train", "assertion.cfg"),
+        ("train", "relations_gold.cfg"),
         ("train-sentiment", "sentiment.cfg"),
     ],
 )

@@ -22,8 +22,13 @@ def check(
     with errors_as_messages():
         for path in paths:
             counts = count_docs(read_docs(path))
-            kinds = {"entities": counts.labels, "categories": counts.categories}
-            if not any(kinds.values()):
+            kinds = {
+                "entities": counts.labels,
+                "assertions": counts.assertions,
+                "relations": counts.relations,
+                "categories": counts.categories,
+            }
+            if not (counts.labels or counts.categories):
                 raise BertLstmError("BL202", path=path)
             found = [
                 f"{sum(labels.values())} {kind}: "

@@ -58,6 +58,7 @@ upstream = "*"
         "train_on": "gold",
         "overwrite": False,
         "balance": 0.0,
+        "loss_weight": 1.0,
     },
     default_score_weights={
         "assertion_micro_f": 1.0,
@@ -78,6 +79,7 @@ def make_assertion(
     train_on: str,
     overwrite: bool,
     balance: float,
+    loss_weight: float,
 ) -> "BertLstmAssertion":
     """Make the component; see `BertLstmAssertion`."""
     register_extensions()
@@ -92,6 +94,7 @@ def make_assertion(
         train_on=train_on,
         overwrite=overwrite,
         balance=balance,
+        loss_weight=loss_weight,
     )
 
 
@@ -126,7 +129,8 @@ class BertLstmAssertion(TrainablePipe):
         that gold Docs have with the same label, which an annotating component set.
     overwrite (bool): Whether values that stand on spans before are set anew.
     balance (float): The power of a label's rareness that its spans count with in the loss.
-    RAISES: BL341, BL343, BL344 (no such attribute, spans to train on, balance).
+    loss_weight (float): What its loss counts beside those of components on the same encoder.
+    RAISES: BL341, BL343, BL344, BL650 (no such attribute, spans to train on, balance, weight).
     """
 
     def __init__(
@@ -142,12 +146,15 @@ class BertLstmAssertion(TrainablePipe):
         train_on: str = "gold",
         overwrite: bool = False,
         balance: float = 0.0,
+        loss_weight: float = 1.0,
     ) -> None:
         register_span_attribute(attribute)
         if train_on not in ("gold", "predicted"):
             raise BertLstmError("BL343", name=name, train_on=train_on)
         if balance < 0:
             raise BertLstmError("BL344", name=name, balance=balance)
+        if loss_weight <= 0:
+            raise BertLstmError("BL650", name=name, value=loss_weight)
         self.vocab = vocab
         self.model = model
         self.name = name
@@ -158,6 +165,7 @@ class BertLstmAssertion(TrainablePipe):
         self.train_on = train_on
         self.overwrite = overwrite
         self.balance = balance
+        self.loss_weight = loss_weight
         self.cfg: dict[str, Any] = {"labels": [], "weights": []}
 
     @property
@@ -331,7 +339,7 @@ class BertLstmAssertion(TrainablePipe):
         ]
 
     def get_loss(self, examples: Iterable[Example], scores: Floats2d) -> tuple[float, Floats2d]:
-        """The cross-entropy of the gold values and its gradient, both a span that has one.
+        """The weighted cross-entropy of the gold values and its gradient, both a span that has one.
 
         examples (Iterable[Example]): The batch.
         scores (Floats2d): The model's, of the spans to train on.
@@ -347,7 +355,8 @@ class BertLstmAssertion(TrainablePipe):
         gradient = numpy.zeros_like(probs)
         if not rows:
             return 0.0, self.model.ops.asarray2f(gradient)
-        weights = numpy.asarray(self.cfg["weights"], dtype=probs.dtype)[columns] / len(rows)
+        weights = numpy.asarray(self.cfg["weights"], dtype=probs.dtype)[columns]
+        weights *= self.loss_weight / len(rows)
         gradient[rows] = probs[rows]
         gradient[rows, columns] -= 1
         gradient[rows] *= weights[:, None]

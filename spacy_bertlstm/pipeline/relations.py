@@ -81,6 +81,7 @@ upstream = "*"
         "schema": None,
         "threshold": 0.5,
         "negative_rate": 1.0,
+        "loss_weight": 1.0,
         "train_on": "gold",
         "level": "mention",
         "aggregate": "max",
@@ -105,6 +106,7 @@ def make_relations(
     schema: str | None,
     threshold: float,
     negative_rate: float,
+    loss_weight: float,
     train_on: str,
     level: str,
     aggregate: str,
@@ -122,6 +124,7 @@ def make_relations(
         schema=schema,
         threshold=threshold,
         negative_rate=negative_rate,
+        loss_weight=loss_weight,
         train_on=train_on,
         level=level,
         aggregate=aggregate,
@@ -260,6 +263,7 @@ class BertLstmRelations(TrainablePipe):
     threshold (float): The least probability of what is found; `thresholds` has it by label.
     negative_rate (float): The share of the pairs without a relation that each update learns
         from, drawn anew from numpy's generator, which training seeds.
+    loss_weight (float): What its loss counts beside those of components on the same encoder.
     train_on (str): The entities to learn on: "gold", or "predicted", those of the components
         before, which then must be among training.annotating_components.
     level (str): "mention" or "concept".
@@ -267,7 +271,7 @@ class BertLstmRelations(TrainablePipe):
         "noisy_or".
     undirected (Iterable[str]): Labels whose relations have no direction. They are found once,
         with that as head which sorts first.
-    RAISES: BL357, BL358 (a setting that cannot be).
+    RAISES: BL357, BL358, BL650 (a setting that cannot be).
     """
 
     def __init__(
@@ -282,6 +286,7 @@ class BertLstmRelations(TrainablePipe):
         schema: str | None = None,
         threshold: float = 0.5,
         negative_rate: float = 1.0,
+        loss_weight: float = 1.0,
         train_on: str = "gold",
         level: str = "mention",
         aggregate: str = "max",
@@ -296,6 +301,8 @@ class BertLstmRelations(TrainablePipe):
             self._refuse("negative_rate", negative_rate, "from 0 to 1", name)
         if not 0 < threshold <= 1:
             self._refuse("threshold", threshold, "above 0, and at most 1", name)
+        if loss_weight <= 0:
+            raise BertLstmError("BL650", name=name, value=loss_weight)
         self.vocab = vocab
         self.model = model
         self.name = name
@@ -305,6 +312,7 @@ class BertLstmRelations(TrainablePipe):
         self.schema = schema
         self.threshold = threshold
         self.negative_rate = negative_rate
+        self.loss_weight = loss_weight
         self.train_on = train_on
         self.level = level
         self.undirected = frozenset(undirected)
@@ -579,7 +587,7 @@ class BertLstmRelations(TrainablePipe):
     def get_loss(
         self, examples: Iterable[Example], proposals_scores: tuple[list[Proposal], Floats2d]
     ) -> tuple[float, Floats2d]:
-        """The binary cross-entropy over the legal labels and its gradient, both a unit.
+        """The weighted binary cross-entropy over the legal labels and its gradient, both a unit.
 
         examples (Iterable[Example]): The batch.
         proposals_scores (tuple[list[Proposal], Floats2d]): What was asked, and the model's
@@ -595,9 +603,9 @@ class BertLstmRelations(TrainablePipe):
             joined, backprop = self._aggregate(values, proposal.members)
             loss += float(numpy.logaddexp(0, numpy.where(target, -joined, joined)).sum())
             gradients.append(backprop(numpy.exp(-numpy.logaddexp(0, -joined)) - target))
-        n_units = max(1, sum(len(proposal.units) for proposal in proposals))
-        gradient: Any = numpy.concatenate(gradients) / n_units
-        return loss / n_units, self.model.ops.asarray2f(gradient, dtype="float32")
+        share = self.loss_weight / max(1, sum(len(proposal.units) for proposal in proposals))
+        gradient: Any = numpy.concatenate(gradients) * share
+        return loss * share, self.model.ops.asarray2f(gradient, dtype="float32")
 
     def score(self, examples: Iterable[Example], **kwargs: Any) -> dict[str, Any]:
         """Score a batch by the scorer.

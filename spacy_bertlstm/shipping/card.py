@@ -34,9 +34,10 @@ Load it with `nlp = spacy.load("{package}")`. Its components: {components}.
 
 ## Intended use
 
-To find what its labels name ({labels})
-in notes like those it was trained on, as help for people who read, search or count them, after
-its errors were measured on notes of the place where it is used.
+To find what its labels name in notes like those it was trained on, as help for people who read,
+search or count them, after its errors were measured on notes of the place where it is used.
+
+{labels}
 
 Out of scope: decisions on a patient that nobody checks against the note; notes of another kind,
 language or speciality without a new measurement; taking a finding that was not found for one
@@ -44,7 +45,8 @@ that is not there; de-identification.
 
 ## Scores
 
-In brackets, where given: 95 % bootstrap intervals over documents.
+In brackets, where given: 95 % bootstrap intervals over documents. What is said of an entity, and
+a relation, counts as found only where its entities are.
 
 {scores}
 
@@ -165,7 +167,11 @@ def write_card(pipeline: Path, facts: Facts) -> None:
         reason = "no config.cfg or meta.json that can be read"
         raise BertLstmError("BL330", path=pipeline, reason=reason) from error
     _require_package(facts, meta["lang"])
-    labels = sorted({label for group in meta["labels"].values() for label in group})
+    labels = [
+        f"- {component}: {', '.join(f'`{label}`' for label in group)}"
+        for component, group in meta["labels"].items()
+        if group
+    ]
     meta.update(
         name=facts.name,
         version=facts.version,
@@ -180,7 +186,7 @@ def write_card(pipeline: Path, facts: Facts) -> None:
         components=", ".join(f"`{name}`" for name in meta["components"]),
         statement=facts.statement,
         data=_table(_data_rows(facts.data)),
-        labels=", ".join(f"`{label}`" for label in labels),
+        labels="\n".join(labels),
         scores=_table(_score_rows(facts.scores)),
         training="\n".join(f"| {key} | {value} |" for key, value in _recipe(config, facts)),
     )
@@ -214,10 +220,14 @@ def _data_rows(data: Mapping[str, Counts]) -> Iterator[list[str]]:
     yield ["", *data]
     yield ["documents", *(f"{part.docs:,}" for part in parts)]
     yield ["tokens", *(f"{part.tokens:,}" for part in parts)]
-    for label in sorted({label for part in parts for label in part.labels}):
-        yield [f"`{label}`", *(f"{part.labels.get(label, 0):,}" for part in parts)]
-    for label in sorted({label for part in parts for label in part.categories}):
-        yield [f"of `{label}`", *(f"{part.categories.get(label, 0):,}" for part in parts)]
+    for kind, counts in (
+        ("", [part.labels for part in parts]),
+        ("assertion ", [part.assertions for part in parts]),
+        ("relation ", [part.relations for part in parts]),
+        ("of ", [part.categories for part in parts]),
+    ):
+        for label in sorted(set().union(*counts)):
+            yield [f"{kind}`{label}`", *(f"{count.get(label, 0):,}" for count in counts)]
 
 
 def _score_rows(scores: Mapping[str, Any]) -> Iterator[list[str]]:

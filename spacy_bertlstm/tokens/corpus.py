@@ -4,7 +4,7 @@ import zlib
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from spacy.language import Language
@@ -153,28 +153,45 @@ class Counts:
     unannotated (int): Docs without annotation of entities or categories.
     tokens (int): Tokens.
     labels (Mapping[str, int]): Entities by label.
+    assertions (Mapping[str, int]): Entities by assertion, those that have one.
+    relations (Mapping[str, int]): Relations of mentions by label.
     categories (Mapping[str, int]): Docs by the categories that they have.
     """
 
     docs: int
     unannotated: int
     tokens: int
-    labels: Mapping[str, int]
-    categories: Mapping[str, int]
+    labels: Mapping[str, int] = field(default_factory=dict)
+    assertions: Mapping[str, int] = field(default_factory=dict)
+    relations: Mapping[str, int] = field(default_factory=dict)
+    categories: Mapping[str, int] = field(default_factory=dict)
 
 
 def count_docs(docs: Iterable[Doc]) -> Counts:
-    """Count Docs, their tokens, their entities by label, and Docs by their categories."""
+    """Count Docs, their tokens and what was said of them."""
+    register_extensions()
     n_docs = unannotated = n_tokens = 0
     labels: Counter[str] = Counter()
+    assertions: Counter[str] = Counter()
+    relations: Counter[str] = Counter()
     categories: Counter[str] = Counter()
     for doc in docs:
         n_docs += 1
         unannotated += not is_annotated(doc)
         n_tokens += len(doc)
         labels.update(ent.label_ for ent in doc.ents)
+        assertions.update(ent._.assertion for ent in doc.ents if ent._.assertion is not None)
+        relations.update(relation["label"] for relation in doc._.relations)
         categories.update(held_categories(doc))
-    return Counts(n_docs, unannotated, n_tokens, labels, categories)
+    return Counts(
+        docs=n_docs,
+        unannotated=unannotated,
+        tokens=n_tokens,
+        labels=labels,
+        assertions=assertions,
+        relations=relations,
+        categories=categories,
+    )
 
 
 def is_annotated(doc: Doc) -> bool:

@@ -1137,7 +1137,9 @@ def test_check_counts_what_files_hold(tmp_path: Path) -> None:
     result = run("check", docs, docs)
     assert_succeeded(result)
     assert result.stdout.count(f"{docs}: 1 Docs (0 without annotations)") == 2
-    assert "problem 1, treatment 1" in result.stdout
+    assert "2 entities: problem 1, treatment 1; 1 assertions: present 1; 1 relations: TrAP 1" in (
+        result.stdout
+    )
 
 
 def test_check_refuses_a_file_without_entities(tmp_path: Path) -> None:

@@ -302,6 +302,18 @@ def test_a_span_without_a_gold_value_teaches_nothing(build: Build) -> None:
     numpy.testing.assert_allclose(gradient[taught], (known - target) / 5, atol=1e-6)
 
 
+def test_the_loss_and_its_gradient_are_weighted(build: Build) -> None:
+    pipe = build(loss_weight=0.25, balance=0.5).get_pipe("assertion")
+    examples = make_examples(spacy.blank("en"))
+    scores = numpy.full((7, 3), 1 / 3, dtype="float32")
+    weighted = pipe.get_loss(examples, scores)
+    pipe.loss_weight = 1.0
+    loss, gradient = pipe.get_loss(examples, scores)
+    assert loss > 1
+    assert weighted[0] == pytest.approx(loss / 4)
+    numpy.testing.assert_allclose(weighted[1], gradient / 4, rtol=1e-6)
+
+
 def test_a_value_that_is_no_label_teaches_nothing(build: Build) -> None:
     nlp = spacy.blank("en").from_config(build().config)
     nlp.config["initialize"]["components"]["assertion"] = {"labels": ["absent", "present"]}
@@ -447,7 +459,7 @@ def test_a_batch_without_a_span_still_answers_its_encoder(tiny_bert: Path) -> No
 def test_no_labels_is_a_coded_error(build: Build) -> None:
     nlp = spacy.blank("en")
     bare = [Example(nlp.make_doc("no pain"), mark(nlp.make_doc("no pain"), []))]
-    with pytest.raises(BertLstmError, match=r"BL342.*_\.assertion.*components\.assertion"):
+    with pytest.raises(BertLstmError, match=r"BL342.*_\.assertion.*ner\.cfg.*components"):
         build(bare)
     with pytest.raises(BertLstmError, match="BL342"):
         build(types=["symptom"])
@@ -474,6 +486,7 @@ def test_initialization_without_a_span_among_the_first_docs(build: Build) -> Non
     [
         ({"train_on": "silver"}, "BL343"),
         ({"balance": -1.0}, "BL344"),
+        ({"loss_weight": 0.0}, "BL650"),
         ({"attribute": "two words"}, "BL341"),
     ],
 )

@@ -328,6 +328,22 @@ def test_some_negatives_are_left_out_by_the_seed(make_nlp: MakeNlp) -> None:
     assert all(some <= all_ for some, all_ in zip(half, whole, strict=True))
 
 
+def test_the_loss_and_its_gradient_are_weighted(make_nlp: MakeNlp) -> None:
+    nlp = make_nlp(loss_weight=0.25)
+    examples = make_examples(nlp)
+    nlp.initialize(lambda: examples)
+    relations = nlp.get_pipe("relations")
+    proposals = [relations.propose(relations._learned(example)) for example in examples]
+    n_pairs = sum(len(proposal.candidates.pairs) for proposal in proposals)
+    scores = numpy.zeros((n_pairs, len(relations.labels)), dtype="float32")
+    weighted = relations.get_loss(examples, (proposals, scores))
+    relations.loss_weight = 1.0
+    loss, gradient = relations.get_loss(examples, (proposals, scores))
+    assert loss > 0.5 and gradient.any()
+    assert weighted[0] == pytest.approx(loss / 4)
+    numpy.testing.assert_allclose(weighted[1], gradient / 4, rtol=1e-6)
+
+
 def test_spans_of_a_group_may_overlap(make_nlp: MakeNlp) -> None:
     nlp = make_nlp(spans="concepts", train_on="predicted")
     golds = [make_gold(nlp, note) for note in NOTES[:2]]
@@ -403,6 +419,7 @@ def test_a_large_doc_is_scored_in_bounded_chunks(make_nlp: MakeNlp) -> None:
         ({"level": "concept", "aggregate": "mean"}, "BL357.*aggregate.*max, noisy_or"),
         ({"threshold": 0.0}, "BL358.*threshold"),
         ({"negative_rate": 1.5}, "BL358.*negative_rate"),
+        ({"loss_weight": -1.0}, "BL650.*loss_weight"),
     ],
 )
 def test_settings_that_cannot_be_are_coded_errors(
@@ -416,7 +433,7 @@ def test_labels(make_nlp: MakeNlp) -> None:
     nlp = make_nlp()
     relations = nlp.get_pipe("relations")
     bare = [Example(nlp.make_doc("no pain"), nlp.make_doc("no pain"))]
-    with pytest.raises(BertLstmError, match=r"BL355.*initialize\.components\.relations"):
+    with pytest.raises(BertLstmError, match=r"BL355.*ner\.cfg.*initialize\.components\.relations"):
         nlp.initialize(lambda: bare)
     for wrong in (["PIP", "problem", ""], ["PIP", 7, "problem"]):
         with pytest.raises(BertLstmError, match="BL361"):

@@ -48,8 +48,15 @@ def facts() -> Facts:
         encoder="assets/encoders/MiniLM",
         encoder_licence="Apache-2.0",
         data={
-            "train": Counts(1160, 0, 1234567, {"problem": 1000, "test": 5}, {}),
-            "test": Counts(3, 0, 40, {"problem": 2}, {}),
+            "train": Counts(
+                docs=1160,
+                unannotated=0,
+                tokens=1234567,
+                labels={"problem": 1000, "test": 5},
+                assertions={"absent": 300, "present": 700},
+                relations={"PIP": 20},
+            ),
+            "test": Counts(3, 0, 40, {"problem": 2}, {"absent": 1}),
         },
         scores=SCORES,
     )
@@ -82,6 +89,9 @@ def test_the_card_says_what_the_run_was(pruned: Path, facts: Facts) -> None:
     assert ["documents", "1,160", "3"] in table
     assert ["tokens", "1,234,567", "40"] in table
     assert ["`test`", "5", "0"] in table
+    assert ["assertion `absent`", "300", "1"] in table
+    assert ["relation `PIP`", "20", "0"] in table
+    assert "\n- ner: `problem`, `test`, `treatment`\n" in card
     assert ["`test`", "100.0", "50.0", "66.7"] in table
     assert ["all `ents`", "50.0", "25.0", "33.3"] in table
     assert ["all `rel`", "40.0", "60.0", "48.0"] in table

@@ -27,6 +27,7 @@ from spacy_bertlstm.shipping.prune import (
     strip_config,
 )
 from spacy_bertlstm.tokens.corpus import read_docs
+from spacy_bertlstm.tokens.extensions import register_extensions
 
 from .conftest import HOSPITAL, NAME
 
@@ -306,6 +307,33 @@ def test_other_predictions_are_a_coded_error(tmp_path: Path) -> None:
     nlps[1].get_pipe("entity_ruler").add_patterns([{"label": "DRUG", "pattern": "mice"}])
     with pytest.raises(BertLstmError, match="BL331.* 1 of 3 Docs.*number 2"):
         require_same_predictions(*nlps, TEXTS, path=tmp_path)
+
+
+@pytest.mark.parametrize("changed", [None, "assertion", "relation"])
+def test_assertions_and_relations_are_compared_too(changed: str | None, tmp_path: Path) -> None:
+    def nlp_that_says(assertion: str, label: str) -> Language:
+        nlp = spacy.blank("en")
+        add_ruler(nlp)
+
+        @Language.component(f"say_{assertion}_{label}")
+        def say(doc):
+            for ent in doc.ents:
+                ent._.assertion = assertion
+                place = [ent.start_char, ent.end_char, ent.label_]
+                doc._.relations = [{"label": label, "head": place, "tail": place}]
+            return doc
+
+        nlp.add_pipe(f"say_{assertion}_{label}")
+        return nlp
+
+    register_extensions()
+    first = nlp_that_says("present", "TrAP")
+    if changed is None:
+        require_same_predictions(first, nlp_that_says("present", "TrAP"), TEXTS, path=tmp_path)
+        return
+    second = nlp_that_says(*(("absent", "TrAP") if changed == "assertion" else ("present", "TrIP")))
+    with pytest.raises(BertLstmError, match="BL331.* 2 of 3 Docs"):
+        require_same_predictions(first, second, TEXTS, path=tmp_path)
 
 
 def test_a_string_that_is_lost_is_a_coded_error(tmp_path: Path) -> None:
