@@ -64,12 +64,13 @@ def main() -> None:
     ]
     venv.create(arguments.venv, clear=True, with_pip=True)
     scripts = "Scripts" if os.name == "nt" else "bin"
-    python = str((arguments.venv / scripts / "python").absolute())
-    pip = [python, "-m", "pip", "install", "--quiet", "--constraint", "constraints.txt"]
+    # Isolated: PYTHONPATH would bring in what the wheels lack.
+    python = [str((arguments.venv / scripts / "python").absolute()), "-I"]
+    pip = [*python, "-m", "pip", "install", "--quiet", "--constraint", "constraints.txt"]
     run([*pip, *map(str, wheels)])
     environment = {**os.environ, "HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1"}
     with tempfile.TemporaryDirectory() as elsewhere:
-        run([python, "-c", READ_NOTE, arguments.model], cwd=elsewhere, env=environment)
+        run([*python, "-c", READ_NOTE, arguments.model], cwd=elsewhere, env=environment)
 
 
 def only_wheel(dist: Path, package: str) -> Path:
