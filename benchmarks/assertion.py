@@ -5,7 +5,8 @@
 CORPUS holds train, dev and test in the i2b2 2010 format. The rules are negspacy with its clinical
 terms and medspaCy's ConText as it comes, each in an environment of its own; they are given the
 sentences that the head sees. Every training ends in a file in DIR, so that the benchmark goes on
-where it was stopped. The head's rate and `balance` are chosen on dev, with the first seed.
+where it was stopped. The head's `balance` is
+chosen on dev, with the first seed.
 """
 
 import argparse
@@ -18,6 +19,7 @@ from typing import Any
 import spacy
 from spacy.language import Language
 from spacy.tokens import Doc, Span
+from spacy.util import load_config
 from trainings import (
     PARTS,
     ROOT,
@@ -28,6 +30,7 @@ from trainings import (
     print_row,
     tune,
     without_bilstm,
+    write_config,
 )
 
 from spacy_bertlstm.evaluation.bootstrap import randomization_test
@@ -37,11 +40,7 @@ from spacy_bertlstm.tokens.corpus import give_spans, read_docs
 
 CONFIG = "configs/assertion.cfg"
 TYPE = "problem"
-# Chosen one after the other.
-TUNED = {
-    "components.assertion.balance": (0.0, 0.5, 1.0),
-    "training.optimizer.encoder_scale": (0.1, 0.2, 0.4),
-}
+BALANCE, BALANCES = "components.assertion.balance", (0.5, 1.0)
 RULES = ("negspacy", "medspacy")
 # The value of each gold problem, in a list for each document; None where nothing was said.
 Values = list[list[str | None]]
@@ -59,22 +58,29 @@ def main() -> None:
     trainer = Trainer(work, find_values, arguments.gpu_id, arguments.jobs)
     first, *_ = arguments.seeds
 
-    def make(name: str, config: str, seed: int, settings: dict[str, Any]) -> Training:
-        settings = {"paths.encoder": arguments.encoder, **settings}
+    def make(name: str, config: str, seed: int, balance: float) -> Training:
+        settings = {
+            "paths.encoder": arguments.encoder,
+            BALANCE: balance,
+            "training.score_weights.assertion_micro_f": 0.0,
+            "training.score_weights.assertion_macro_f": 1.0,
+        }
         return Training(name, config, settings, corpora, arguments.passes, seed)
 
-    settings: dict[str, Any] = {}
-    for setting, values in TUNED.items():
-        settings[setting] = tune(
-            trainer,
-            lambda value, key=setting: make("tuning", CONFIG, first, {**settings, key: value}),
-            values,
-            title=setting,
-            score="assertion_macro_f",
-        )
-    configs = {"BiLSTM": CONFIG, "no BiLSTM": without_bilstm(CONFIG, "assertion", work)}
+    balance = tune(
+        trainer,
+        lambda value: make("BiLSTM", CONFIG, first, value),
+        BALANCES,
+        title="balance",
+        score="assertion_macro_f",
+    )
+    without = without_bilstm(load_config(ROOT / CONFIG), "assertion")
+    configs = {
+        "BiLSTM": CONFIG,
+        "no BiLSTM": write_config(without, work / "without_bilstm.cfg"),
+    }
     trainings = [
-        make(name, config, seed, settings)
+        make(name, config, seed, balance)
         for seed in arguments.seeds
         for name, config in configs.items()
     ]

@@ -42,6 +42,7 @@ from trainings import (
     print_row,
     tune,
     without_bilstm,
+    write_config,
 )
 
 from spacy_bertlstm.evaluation.bootstrap import (
@@ -53,7 +54,7 @@ from spacy_bertlstm.evaluation.calibration import fit_threshold
 from spacy_bertlstm.pipeline.relations import BertLstmRelations, Decoding, Proposal
 from spacy_bertlstm.tokens.build import CONCEPTS, RelationKey, relation_keys
 from spacy_bertlstm.tokens.corpus import give_spans, read_docs, write_docs
-from spacy_bertlstm.tokens.relations import gold_relations
+from spacy_bertlstm.tokens.relations import found_relations, gold_relations
 
 CONFIG, NER = "configs/relations_gold.cfg", "configs/ner.cfg"
 OURS, WITHOUT, SVM, NEAREST = "BiLSTM", "no BiLSTM", "TF-IDF + linear SVM", "nearest pair"
@@ -73,21 +74,12 @@ def main() -> None:
     corpora = split(arguments.corpus, arguments.split, work)
     first, *_ = arguments.seeds
     fixed = {"paths.encoder": arguments.encoder}
-    options = arguments.gpu_id, arguments.jobs
-
-    ner = Trainer(work, find_entities, *options)
-    taggers = [
-        Training("ner", NER, fixed, corpora, arguments.passes, seed) for seed in arguments.seeds
-    ]
-    found = {
-        training.seed: write_found(result["test"], corpora["test"], work / f"{training.seed}.spacy")
-        for training, result in zip(taggers, ner.train_all(taggers), strict=True)
-    }
-
-    configs = {OURS: CONFIG, WITHOUT: without_bilstm(CONFIG, "relations", work)}
-    fixed |= {
-        "components.relations.spans": CONCEPTS,
-        "components.relations.candidates.@misc": f"spacy-bertlstm.{arguments.candidates}.v1",
+    found = find_all_entities(arguments, corpora)
+    config = load_config(ROOT / CONFIG)
+    config["components"]["relations"] |= asked(arguments.candidates)
+    configs = {
+        OURS: write_config(config, work / "relations.cfg"),
+        WITHOUT: write_config(without_bilstm(config, "relations"), work / "without_bilstm.cfg"),
     }
 
     def make(name: str, seed: int, scale: float) -> Training:
@@ -97,7 +89,7 @@ def main() -> None:
             name.replace(" ", "_"), configs[name], settings, files, arguments.passes, seed
         )
 
-    trainer = Trainer(work, find_relations, *options)
+    trainer = Trainer(work, find_relations, arguments.gpu_id, arguments.jobs)
     scale = tune(
         trainer, partial(make, OURS, first), SCALES, title="encoder_scale", score="rel_micro_f"
     )
@@ -137,18 +129,47 @@ def split(corpus: Path, names: Path, work: Path) -> dict[str, Path]:
     return {part: work / f"{part}.spacy" for part in PARTS}
 
 
+def find_all_entities(
+    arguments: argparse.Namespace,
+    corpora: dict[str, Path],
+    link: Callable[[str, str], str] = lambda text, label: "",
+) -> dict[int, Path]:
+    """The test part with the entities that configs/ner.cfg finds, by seed; see `write_found`."""
+    work, settings = arguments.work, {"paths.encoder": arguments.encoder}
+    trainings = [
+        Training("ner", NER, settings, corpora, arguments.passes, seed) for seed in arguments.seeds
+    ]
+    trainer = Trainer(work, find_entities, arguments.gpu_id, arguments.jobs)
+    results = zip(arguments.seeds, trainer.train_all(trainings), strict=True)
+    return {
+        seed: write_found(result["test"], corpora["test"], work / f"found{seed}.spacy", link)
+        for seed, result in results
+    }
+
+
 def find_entities(training: Training, nlp: Language) -> dict[str, Any]:
     docs = nlp.pipe(bare_docs(nlp, training.corpora["test"]))
     return {"test": [entities(doc) for doc in docs]}
 
 
-def write_found(found: list[list[Any]], path: Path, target: Path) -> Path:
-    """Write the records of a file with found entities in the place of the gold ones."""
+def write_found(
+    found: list[list[Any]],
+    path: Path,
+    target: Path,
+    link: Callable[[str, str], str] = lambda text, label: "",
+) -> Path:
+    """Write the records of a file with found entities in the place of the gold ones.
+
+    link (Callable): From an entity's text and label to its vocabulary ids.
+    """
     nlp = blank()
     docs = []
     for gold, of_gold in zip(read_docs(path, nlp.vocab), found, strict=True):
         doc = nlp.make_doc(gold.text)
-        spans = [doc.char_span(start, end, label=label) for start, end, label in of_gold]
+        spans = [
+            doc.char_span(start, end, label=label, kb_id=link(doc.text[start:end], label))
+            for start, end, label in of_gold
+        ]
         doc.set_ents(spans)
         doc.spans[CONCEPTS] = spans
         docs.append(doc)
@@ -162,16 +183,28 @@ def find_relations(training: Training, nlp: Language) -> dict[str, Any]:
         command = [sys.executable, "-m", "spacy", "bertlstm", "calibrate", str(nlp.path)]
         subprocess.run([*command, str(training.corpora["dev"]), folder], check=True)
         fitted = spacy.load(folder)
+    level = fitted.get_pipe("relations").level
     result: dict[str, Any] = {}
     for key in ("test", "found"):
         docs = [give(doc, fitted) for doc in read_docs(training.corpora[key], fitted.vocab)]
-        result[key] = [sorted(relation_keys(doc._.relations)) for doc in fitted.pipe(docs)]
+        result[key] = [sorted(found_relations(doc, level)) for doc in fitted.pipe(docs)]
     return result
 
 
 def read_keys(documents: list[list[Any]]) -> Relations:
     """Relations as they come back from JSON."""
-    return [{(label, tuple(head), tuple(tail)) for label, head, tail in doc} for doc in documents]
+
+    def read_end(end: list[Any] | str) -> Any:
+        return end if isinstance(end, str) else tuple(end)
+
+    return [
+        {(label, read_end(head), read_end(tail)) for label, head, tail in doc} for doc in documents
+    ]
+
+
+def asked(candidates: str) -> dict[str, Any]:
+    """The settings of the head that tell which entities it pairs."""
+    return {"spans": CONCEPTS, "candidates": {"@misc": f"spacy-bertlstm.{candidates}.v1"}}
 
 
 def give(doc: Doc, nlp: Language) -> Doc:
@@ -215,10 +248,7 @@ class Asker:
             BertLstmRelations,
             self.nlp.add_pipe(
                 "bertlstm_relations",
-                config={
-                    "spans": CONCEPTS,
-                    "candidates": {"@misc": f"spacy-bertlstm.{candidates}.v1"},
-                },
+                config=asked(candidates),
             ),
         )
         keys = (key for doc in read_docs(path) for key in gold_relations(doc, "mention") or ())
@@ -403,9 +433,10 @@ def print_table(
     path: Path,
     found: dict[int, Path],
     seeds: list[int],
+    level: str = "mention",
 ) -> None:
     """Print Markdown: micro F1 on gold and on found entities, and the F1 of each label."""
-    gold = [gold_relations(doc, "mention") or set() for doc in read_docs(path)]
+    gold = [gold_relations(doc, level) or set() for doc in read_docs(path)]
     number = Counter(label for keys in gold for label, _, _ in keys)
     right = [
         count_matches(entities(of_gold), entities(doc))

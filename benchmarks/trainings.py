@@ -35,7 +35,7 @@ class Training:
     """One training.
 
     name (str): Tells it from the others of a benchmark, as part of a file's name.
-    config (str): Relative to the repository.
+    config (str): Absolute, or relative to the repository.
     settings (Mapping[str, Any]): What overrides the config.
     corpora (Mapping[str, Path]): The files of the parts; train and dev are learned from.
     passes (int): Over the training part.
@@ -234,11 +234,15 @@ def as_cell(value: str | Interval) -> str:
     return f"{100 * value.estimate:.1f} ({100 * value.low:.1f}-{100 * value.high:.1f})"
 
 
-def without_bilstm(config: str, component: str, work: Path) -> str:
-    """Write a config in which a component reads the transformer's vectors themselves."""
-    changed = load_config(ROOT / config)
+def without_bilstm(config: Config, component: str) -> Config:
+    """A config in which a component reads the transformer's vectors themselves."""
+    changed = config.copy()
     model = changed["components"][component]["model"]
     model["tok2vec"] = model["tok2vec"]["tok2vec"]
-    path = work.resolve() / f"{Path(config).stem}_without_bilstm.cfg"
-    changed.to_disk(path)
-    return str(path)
+    return changed
+
+
+def write_config(config: Config, path: Path) -> str:
+    """Write a config for a `Training`."""
+    config.to_disk(path)
+    return str(path.resolve())
