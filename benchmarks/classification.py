@@ -28,6 +28,7 @@ import numpy
 import spacy
 from ner import bare_docs
 from spacy.language import Language
+from spacy.util import load_config
 from trainings import (
     PARTS,
     ROOT,
@@ -38,6 +39,7 @@ from trainings import (
     print_row,
     tune,
     without_bilstm,
+    write_config,
 )
 
 from spacy_bertlstm.evaluation.bootstrap import as_interval, draw_documents, randomization_test
@@ -76,7 +78,8 @@ def main() -> None:
     work.mkdir(parents=True, exist_ok=True)
     labels = write_distinct(arguments, work / "texts.csv")
     folds = split(work, arguments.folds)
-    every = {OURS: CONFIG, WITHOUT: without_bilstm(CONFIG, "textcat", work)}
+    bare = without_bilstm(load_config(ROOT / CONFIG), "textcat")
+    every = {OURS: CONFIG, WITHOUT: write_config(bare, work / "without_bilstm.cfg")}
     configs = {name: every[name] for name in arguments.systems}
     trainer = Trainer(work, score_texts, arguments.gpu_id, arguments.jobs)
     first, *_ = arguments.seeds
