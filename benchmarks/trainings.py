@@ -157,7 +157,7 @@ class Trainer:
                 check=True,
                 stdout=log,
                 stderr=log,
-                env={**os.environ, "OMP_NUM_THREADS": str(threads)},
+                env={"OMP_NUM_THREADS": str(threads), **os.environ},
             )
         return steps
 
