@@ -56,7 +56,7 @@ EXCLUSIVE = {
 }
 OURS, WITHOUT = "BERT+BiLSTM", "BERT"
 ON_TRAIN, ON_BOTH = "TF-IDF + regression", "TF-IDF + regression, train and dev"
-SCALES = (0.1, 0.2, 0.4)
+SCALES = (0.05, 0.1, 0.2)
 NGRAMS = (1, 2)  # the longest
 WEIGHTS = (None, "balanced")
 COSTS = (0.0625, 0.25, 1.0, 4.0, 16.0)  # the regression's C

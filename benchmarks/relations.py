@@ -59,7 +59,7 @@ from spacy_bertlstm.tokens.relations import found_relations, gold_relations
 
 CONFIG, NER = "configs/relations_gold.cfg", "configs/ner.cfg"
 OURS, WITHOUT, SVM, NEAREST = "BiLSTM", "no BiLSTM", "TF-IDF + linear SVM", "nearest pair"
-SCALES = (0.1, 0.2, 0.4)
+SCALES = (0.05, 0.1, 0.2)
 COSTS = (0.1, 0.3, 1.0, 3.0, 10.0)  # the SVM's C
 # The relations of each document.
 Relations = list[set[RelationKey]]
