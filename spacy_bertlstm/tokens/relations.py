@@ -45,7 +45,7 @@ def is_cut(doc: Doc) -> bool:
     return get_record(doc) is None and doc.has_annotation("ENT_IOB")
 
 
-def orient(keys: Iterable[RelationKey], undirected: Collection[str]) -> set[RelationKey]:
+def orient(keys: Iterable[tuple[str, Any, Any]], undirected: Collection[str]) -> set[RelationKey]:
     """Write relations without a direction in one way: what sorts first is the head.
 
     keys (Iterable[RelationKey]): Label, head and tail of each.
