@@ -26,7 +26,7 @@ from trainings import (
     Trainer,
     Training,
     add_options,
-    convert,
+    convert_parts,
     pool_values,
     print_row,
     tune,
@@ -51,10 +51,8 @@ def main() -> None:
     arguments = parse_arguments()
     os.chdir(ROOT)
     work: Path = arguments.work
-    work.mkdir(parents=True, exist_ok=True)
-    corpora = {part: work / f"{part}.spacy" for part in PARTS}
-    for part, path in corpora.items():
-        convert("i2b2", arguments.corpus / part, path)
+    sources = {part: arguments.corpus / part for part in PARTS}
+    corpora = convert_parts("i2b2", sources, work)
     gold = [[span._.assertion for span in problems(doc)] for doc in read_gold(corpora["test"])]
     trainer = Trainer(work, find_values, arguments.gpu_id, arguments.jobs)
     first, *_ = arguments.seeds

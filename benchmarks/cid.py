@@ -33,12 +33,11 @@ from relations import (
 )
 from spacy.util import load_config
 from trainings import (
-    PARTS,
     ROOT,
     Trainer,
     Training,
     add_options,
-    convert,
+    convert_parts,
     without_bilstm,
     write_config,
 )
@@ -59,10 +58,8 @@ def main() -> None:
     arguments = parse_arguments()
     os.chdir(ROOT)
     work: Path = arguments.work
-    work.mkdir(parents=True, exist_ok=True)
-    corpora = {part: work / f"{part}.spacy" for part in PARTS}
-    for part, path in corpora.items():
-        convert("pubtator", arguments.corpus / FILES[part], path)
+    sources = {part: arguments.corpus / name for part, name in FILES.items()}
+    corpora = convert_parts("pubtator", sources, work)
     found = find_all_entities(arguments, corpora, learn_links(corpora["train"], corpora["dev"]))
     trainer = Trainer(work, find_relations, arguments.gpu_id, arguments.jobs)
 

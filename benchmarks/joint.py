@@ -28,7 +28,7 @@ from trainings import (
     Trainer,
     Training,
     add_options,
-    convert,
+    convert_parts,
     pool,
     pool_values,
     print_row,
@@ -53,10 +53,8 @@ def main() -> None:
     arguments = parse_arguments()
     os.chdir(ROOT)
     work: Path = arguments.work
-    work.mkdir(parents=True, exist_ok=True)
-    corpora = {part: work / f"{part}.spacy" for part in PARTS}
-    for part, path in corpora.items():
-        convert("i2b2", arguments.corpus / part, path)
+    sources = {part: arguments.corpus / part for part in PARTS}
+    corpora = convert_parts("i2b2", sources, work)
     joint = without_relations(load_config(ROOT / CLINICAL))
     configs = {ALONE: NER, JOINT: write_config(joint, work / "joint.cfg")}
     runs = [(name, seed) for seed in arguments.seeds for name in configs]

@@ -26,7 +26,7 @@ from spacy.tokens import Doc
 from spacy.training.initialize import init_nlp
 from spacy.training.loop import create_train_batches
 from spacy.util import load_config, registry, resolve_dot_names
-from trainings import PARTS, ROOT, Trainer, Training, add_options, convert, tune
+from trainings import PARTS, ROOT, Trainer, Training, add_options, convert_parts, tune
 
 from spacy_bertlstm.evaluation.bootstrap import (
     bootstrap_intervals,
@@ -70,10 +70,8 @@ def main() -> None:
     arguments = parse_arguments()
     os.chdir(ROOT)
     work: Path = arguments.work
-    work.mkdir(parents=True, exist_ok=True)
-    corpora = {part: work / f"{part}.spacy" for part in PARTS}
-    for part, path in corpora.items():
-        convert("i2b2", arguments.corpus / part, path)
+    sources = {part: arguments.corpus / part for part in PARTS}
+    corpora = convert_parts("i2b2", sources, work)
     trainer = Trainer(work, find_entities, arguments.gpu_id, arguments.jobs)
     make = partial(make_training, corpora=corpora, encoder=arguments.encoder)
     first, *_ = arguments.seeds

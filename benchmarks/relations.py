@@ -38,7 +38,7 @@ from trainings import (
     Trainer,
     Training,
     add_options,
-    convert,
+    convert_parts,
     pool,
     print_row,
     tune,
@@ -71,7 +71,6 @@ def main() -> None:
     arguments = parse_arguments()
     os.chdir(ROOT)
     work: Path = arguments.work
-    work.mkdir(parents=True, exist_ok=True)
     corpora = split(arguments.corpus, arguments.split, work)
     first, *_ = arguments.seeds
     fixed = {"paths.encoder": arguments.encoder}
@@ -125,9 +124,7 @@ def split(corpus: Path, names: Path, work: Path) -> dict[str, Path]:
                 target = Path(folder) / part / path.name
                 target.parent.mkdir(exist_ok=True)
                 shutil.copyfile(path, target)
-        for part in PARTS:
-            convert("brat", Path(folder) / part, work / f"{part}.spacy")
-    return {part: work / f"{part}.spacy" for part in PARTS}
+        return convert_parts("brat", {part: Path(folder) / part for part in PARTS}, work)
 
 
 def find_all_entities(

@@ -216,6 +216,15 @@ def convert(kind: str, source: Path, target: Path, *options: str) -> None:
     subprocess.run([*command, *options], check=True)
 
 
+def convert_parts(kind: str, sources: Mapping[str, Path], work: Path) -> dict[str, Path]:
+    """Convert the parts of a corpus to .spacy files in a folder, which is made where it is not."""
+    work.mkdir(parents=True, exist_ok=True)
+    targets = {part: work / f"{part}.spacy" for part in sources}
+    for part, source in sources.items():
+        convert(kind, source, targets[part])
+    return targets
+
+
 def add_options(parser: argparse.ArgumentParser, work: str) -> None:
     """Add what all benchmarks that train can be told; `work` is under training/."""
     parser.add_argument("--work", type=Path, default=Path("training") / work)
