@@ -9,7 +9,8 @@ a system must choose, it chooses on dev, and the threshold of each label too. "F
 entities of configs/ner.cfg trained with the same seed: of nested ones it finds one. A relation is
 right where its label, head and tail are; one that no system could propose counts as missed.
 
-Every training ends in a file in DIR, so that the benchmark goes on where it was stopped.
+It needs `pip install ".[benchmarks]"`. Every training ends in a file in DIR, so that the benchmark
+goes on where it was stopped.
 """
 
 import argparse
