@@ -14,7 +14,7 @@ import argparse
 import os
 import statistics
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -26,7 +26,7 @@ from spacy.tokens import Doc
 from spacy.training.initialize import init_nlp
 from spacy.training.loop import create_train_batches
 from spacy.util import load_config, registry, resolve_dot_names
-from trainings import PARTS, ROOT, Trainer, Training, add_options, choose, convert
+from trainings import PARTS, ROOT, Trainer, Training, add_options, convert_parts, tune
 
 from spacy_bertlstm.evaluation.bootstrap import (
     bootstrap_intervals,
@@ -70,16 +70,19 @@ def main() -> None:
     arguments = parse_arguments()
     os.chdir(ROOT)
     work: Path = arguments.work
-    work.mkdir(parents=True, exist_ok=True)
-    corpora = {part: work / f"{part}.spacy" for part in PARTS}
-    for part, path in corpora.items():
-        convert("i2b2", arguments.corpus / part, path)
+    sources = {part: arguments.corpus / part for part in PARTS}
+    corpora = convert_parts("i2b2", sources, work)
     trainer = Trainer(work, find_entities, arguments.gpu_id, arguments.jobs)
     make = partial(make_training, corpora=corpora, encoder=arguments.encoder)
     first, *_ = arguments.seeds
     rates = {
-        name: choose_rate(
-            trainer, name, partial(make, name, passes=arguments.tuning_passes, seed=first)
+        name: tune(
+            trainer,
+            partial(make, name, passes=arguments.tuning_passes, seed=first),
+            [SYSTEMS[name].guess * factor for factor in (0.5, 1, 2)],
+            title=f"{SYSTEMS[name].setting} of {name}",
+            score="ents_f",
+            widen=True,
         )
         for name in arguments.systems
     }
@@ -125,19 +128,6 @@ def fixed_settings(name: str, encoder: str) -> dict[str, Any]:
     """Overrides of a system's config that do not depend on the training."""
     paths = load_config(ROOT / SYSTEMS[name].config)["paths"]
     return {"paths.encoder": encoder} if "encoder" in paths else {}
-
-
-def choose_rate(trainer: Trainer, name: str, make: Callable[[float], Training]) -> float:
-    """The rate with the best F1 on dev."""
-
-    def score(rates: list[float]) -> list[float]:
-        return [found["dev"]["ents_f"] for found in trainer.train_all(map(make, rates))]
-
-    guess = SYSTEMS[name].guess
-    best, scores = choose([guess / 2, guess, guess * 2], score)
-    tried = ", ".join(f"{rate:g}: {100 * scores[rate]:.2f}" for rate in sorted(scores))
-    print(f"{name}: F1 on dev by {SYSTEMS[name].setting}: {tried}; chosen: {best:g}", flush=True)
-    return best
 
 
 def find_entities(training: Training, nlp: Language) -> dict[str, Any]:

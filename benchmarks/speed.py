@@ -38,7 +38,7 @@ from typing import Any, NamedTuple
 import spacy
 import torch
 from ner import SYSTEMS, Entity, find_entities, gold_entities, make_training
-from trainings import PARTS, ROOT, Trainer, convert
+from trainings import PARTS, ROOT, Trainer, convert_parts
 from transformers import AutoModelForTokenClassification
 
 from spacy_bertlstm.encoder.precision import Precision, autocast_dtype
@@ -124,10 +124,8 @@ def main() -> None:
     arguments = parse_arguments()
     os.chdir(ROOT)
     work: Path = arguments.work
-    work.mkdir(parents=True, exist_ok=True)
-    corpora = {part: work / f"{part}.spacy" for part in PARTS}
-    for part, path in corpora.items():
-        convert("i2b2", arguments.corpus / part, path)
+    sources = {part: arguments.corpus / part for part in PARTS}
+    corpora = convert_parts("i2b2", sources, work)
     rows = {"stream": STREAM} if arguments.linear else {name: ROWS[name] for name in arguments.rows}
     pythons = dict.fromkeys(rows, sys.executable) | {"edsnlp": arguments.edsnlp_python}
     measured = {name: row for name, row in rows.items() if pythons[name]}

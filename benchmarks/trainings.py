@@ -18,11 +18,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy
 import spacy
 from spacy.language import Language
 from spacy.util import load_config, registry
 from thinc.api import Config
 
+from spacy_bertlstm.evaluation.bootstrap import Interval
+from spacy_bertlstm.evaluation.reports import Counts
 from spacy_bertlstm.text.tokenizer import make_clinical_tokenizer
 
 ROOT = Path(__file__).parent.parent
@@ -34,7 +37,7 @@ class Training:
     """One training.
 
     name (str): Tells it from the others of a benchmark, as part of a file's name.
-    config (str): Relative to the repository.
+    config (str): Absolute, or relative to the repository.
     settings (Mapping[str, Any]): What overrides the config.
     corpora (Mapping[str, Path]): The files of the parts; train and dev are learned from.
     passes (int): Over the training part.
@@ -154,7 +157,7 @@ class Trainer:
                 check=True,
                 stdout=log,
                 stderr=log,
-                env={**os.environ, "OMP_NUM_THREADS": str(threads)},
+                env={"OMP_NUM_THREADS": str(threads), **os.environ},
             )
         return steps
 
@@ -177,28 +180,49 @@ def count_batches(config: Config) -> int:
     return len(list(resolved["batcher"](list(resolved["reader"](nlp)))))
 
 
-def choose(
-    values: Sequence[float], score: Callable[[list[float]], list[float]]
-) -> tuple[float, dict[float, float]]:
-    """The value with the best score; never one at an end of what was tried.
+def tune(
+    trainer: Trainer,
+    make: Callable[[float], Training],
+    values: Sequence[float],
+    *,
+    title: str,
+    score: str,
+    widen: bool = False,
+) -> float:
+    """Train with each value of a setting, and print the scores on dev.
 
-    values (Sequence[float]): Tried first; while the best is the lowest or the highest, one beyond.
-    score (Callable): From values to their scores.
-    RETURNS (tuple): The value, and the score of each that was tried.
+    make (Callable): From a value to a training.
+    title (str): What is printed of the setting.
+    score (str): The key of the score.
+    widen (bool): While the best value is the lowest or the highest, whether to try one beyond.
+    RETURNS (float): The best.
     """
     scores: dict[float, float] = {}
     new = list(values)
     while new:
-        scores |= dict(zip(new, score(new), strict=True))
+        results = trainer.train_all(map(make, new))
+        scores |= {value: found["dev"][score] for value, found in zip(new, results, strict=True)}
         best = max(scores, key=lambda value: scores[value])
         new = [best / 2] if best == min(scores) else [best * 2] if best == max(scores) else []
-    return best, scores
+        new = new if widen else []
+    tried = ", ".join(f"{value:g}: {100 * scores[value]:.2f}" for value in sorted(scores))
+    print(f"{score} on dev by {title}: {tried}; chosen: {best:g}", flush=True)
+    return best
 
 
 def convert(kind: str, source: Path, target: Path, *options: str) -> None:
     """Convert a folder of annotations to a .spacy file."""
     command = [sys.executable, "-m", "spacy", "bertlstm", "convert", kind, source, target]
     subprocess.run([*command, *options], check=True)
+
+
+def convert_parts(kind: str, sources: Mapping[str, Path], work: Path) -> dict[str, Path]:
+    """Convert the parts of a corpus to .spacy files in a folder, which is made where it is not."""
+    work.mkdir(parents=True, exist_ok=True)
+    targets = {part: work / f"{part}.spacy" for part in sources}
+    for part, source in sources.items():
+        convert(kind, source, targets[part])
+    return targets
 
 
 def add_options(parser: argparse.ArgumentParser, work: str) -> None:
@@ -208,3 +232,47 @@ def add_options(parser: argparse.ArgumentParser, work: str) -> None:
     parser.add_argument("--encoder", default="./assets/all-MiniLM-L6-v2")
     parser.add_argument("--gpu-id", type=int, default=-1)
     parser.add_argument("--jobs", type=int, default=1, help="trainings at a time")
+
+
+def pool(tables: Sequence[Sequence[Sequence[int]]]) -> list[list[int]]:
+    """The counts of each document, summed over the seeds."""
+    return numpy.asarray(tables).sum(axis=0).tolist()
+
+
+def pool_values(tables: Sequence[Sequence[Counts]]) -> list[Counts]:
+    """The counts of each value in each document, summed over the seeds."""
+    pooled = []
+    for document in zip(*tables, strict=True):
+        values = {value for counts in document for value in counts}
+        of_values = {
+            value: [counts.get(value, (0, 0, 0)) for counts in document] for value in values
+        }
+        pooled.append(
+            {value: tuple(numpy.sum(rows, axis=0).tolist()) for value, rows in of_values.items()}
+        )
+    return pooled
+
+
+def print_row(cells: Iterable[str | Interval]) -> None:
+    """Print a row of a Markdown table; intervals in percent."""
+    print(f"| {' | '.join(map(as_cell, cells))} |", flush=True)
+
+
+def as_cell(value: str | Interval) -> str:
+    if isinstance(value, str):
+        return value
+    return f"{100 * value.estimate:.1f} ({100 * value.low:.1f}-{100 * value.high:.1f})"
+
+
+def without_bilstm(config: Config, component: str) -> Config:
+    """A config in which a component reads the transformer's vectors themselves."""
+    changed = config.copy()
+    model = changed["components"][component]["model"]
+    model["tok2vec"] = model["tok2vec"]["tok2vec"]
+    return changed
+
+
+def write_config(config: Config, path: Path) -> str:
+    """Write a config for a `Training`."""
+    config.to_disk(path)
+    return str(path.resolve())

@@ -161,6 +161,8 @@ MESSAGES = {
     "BL362": "{name}: {setting} = {value}: it must be at least {least}.",
     "BL363": "{path}: no relation in it was proposed by component '{component}', so that no "
     "threshold can be fitted. Give Docs with gold relations between entities that are found.",
+    "BL364": "component '{name}': records without the relations of their concepts, which are of "
+    "whole records. Set max_words = 0 in [corpora.train], or convert the records again.",
     # BL4xx: tags
     "BL376": "{path}: max_words = {max_words} would cut Docs that have categories, and these are "
     "of a whole text. Set max_words = 0 in [corpora].",

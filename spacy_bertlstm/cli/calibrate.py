@@ -30,7 +30,7 @@ from spacy_bertlstm.files import require_no_files, written_whole
 from spacy_bertlstm.pipeline.ner import BertLstmNer, Decoding
 from spacy_bertlstm.pipeline.relations import BertLstmRelations
 from spacy_bertlstm.tokens.corpus import give_spans, read_docs
-from spacy_bertlstm.tokens.relations import gold_relations
+from spacy_bertlstm.tokens.relations import gold_relations, orient
 
 
 @app.command()
@@ -192,8 +192,9 @@ def _judge_relations(
     for golds, docs in _read(nlp, name, path, given=given):
         decoding = relations.decode(docs)
         for i, gold in enumerate(golds):
-            wanted = gold_relations(gold, relations.level)
-            if wanted is not None:
+            annotated = gold_relations(gold, relations.level)
+            if annotated is not None:
+                wanted = orient(annotated, relations.undirected)
                 probabilities.append(decoding.probabilities[i])
                 right.append(decoding.proposals[i].find(wanted, labels))
                 count.update(label for label, _, _ in wanted)

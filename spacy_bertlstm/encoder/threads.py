@@ -1,4 +1,4 @@
-"""Torch's threads where they would wait for each other: in small steps, and after a fork."""
+"""How torch works in this process: its threads, and the memory of its kernels."""
 
 import os
 from collections.abc import Iterator
@@ -6,8 +6,22 @@ from contextlib import contextmanager
 
 import torch
 
+# Kernels that torch's two caches on a CPU keep, one for each shape of a batch. By default they are
+# 1,024 each, which over a long stream of notes takes a gigabyte; and a shape seldom comes again.
+_KERNELS = 64
+_CACHES = ("LRU_CACHE_CAPACITY", "ONEDNN_PRIMITIVE_CACHE_CAPACITY")
+
 # Those that have built or run a model; a forked process knows its parents too.
 _PROCESSES: set[int] = set()
+
+
+def bound_kernel_caches() -> None:
+    """Keep torch from holding on to the kernel of each shape of a batch that it has met.
+
+    To be called before torch works; what stands in the environment is left as it is.
+    """
+    for name in _CACHES:
+        os.environ.setdefault(name, str(_KERNELS))
 
 
 def require_own_threads() -> None:
@@ -17,6 +31,7 @@ def require_own_threads() -> None:
     and would wait for them for ever. So where a parent has built or run a model, torch keeps to
     one thread from here on. To be called before torch works.
     """
+    bound_kernel_caches()
     process = os.getpid()
     if _PROCESSES and process not in _PROCESSES:
         torch.set_num_threads(1)

@@ -11,7 +11,7 @@ from spacy.tokens import Doc
 from spacy.training import Example
 
 from spacy_bertlstm.evaluation.calibration import judge_entities
-from spacy_bertlstm.evaluation.reports import Report, report_counts
+from spacy_bertlstm.evaluation.reports import Report, report_counts, report_each
 from spacy_bertlstm.tokens.extensions import register_span_attribute
 
 # (start, end, label), in characters.
@@ -63,21 +63,17 @@ def report_assertions(
     samples (int): Of the bootstrap.
     seed (int): Of the samples.
     """
-    reports = []
-    for name in nlp.pipe_names:
-        if nlp.get_pipe_meta(name).factory != "bertlstm_assertion":
-            continue
-        pipe: Any = nlp.get_pipe(name)
-        reports.append(
-            report_counts(
-                f"{len(examples)} Docs; span._.{pipe.attribute}, exact bounds and label",
-                [count_values(eg, pipe.attribute, pipe.spans, pipe.types) for eg in examples],
-                prefix=pipe.attribute,
-                samples=samples,
-                seed=seed,
-            )
+
+    def report(pipe: Any) -> Report | None:
+        return report_counts(
+            f"{len(examples)} Docs; span._.{pipe.attribute}, exact bounds and label",
+            [count_values(eg, pipe.attribute, pipe.spans, pipe.types) for eg in examples],
+            prefix=pipe.attribute,
+            samples=samples,
+            seed=seed,
         )
-    return [report for report in reports if report is not None]
+
+    return report_each(nlp, "bertlstm_assertion", report)
 
 
 def count_values(

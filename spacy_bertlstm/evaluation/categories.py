@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy
 from spacy.language import Language
@@ -15,6 +16,19 @@ from spacy_bertlstm.evaluation.reports import Report
 
 _COLUMNS = ("P", "R", "F1", "AUC")
 _KEYS = ("p", "r", "f", "auc")
+
+
+@dataclass(frozen=True)
+class CategoryFigures:
+    """How good categories are, over all texts and in samples of them.
+
+    rows (Mapping[str, Mapping[str, numpy.ndarray]]): By row and column, values of shape
+        (1 + samples,); NaN where they are undefined.
+    accuracy (numpy.ndarray): The share of texts with all labels right, of the same shape.
+    """
+
+    rows: Mapping[str, Mapping[str, numpy.ndarray]]
+    accuracy: numpy.ndarray
 
 
 def report_categories(
@@ -49,27 +63,12 @@ def report_categories(
     found = scores >= pipe.cfg["threshold"]
     if exclusive:
         found = numpy.eye(len(labels), dtype=bool)[scores.argmax(axis=1)]
-    right, wrong, known = gold > 0, gold == 0, ~numpy.isnan(gold)
-    counts = numpy.stack([found & right, found & wrong, ~found & right], axis=2)
     draws = draw_documents(len(judged), samples=samples, seed=seed)
-    # True and false positives and false negatives in each sample, (1 + samples, n_labels, 3)
-    sums = numpy.tensordot(draws, counts.astype("int64"), 1)
-    by_label = [
-        [*_prf(sums[:, i]), _auc(draws, scores[:, i], gold[:, i])] for i in range(len(labels))
-    ]
-    # A figure that the estimate lacks is 0 in each sample too, as spaCy's scorer has it.
-    defined = [
-        [values if numpy.isfinite(values[0]) else numpy.zeros_like(values) for values in row]
-        for row in by_label
-    ]
-    rows = dict(zip(labels, by_label, strict=True))
-    rows["micro"] = _prf(sums.sum(axis=1))
-    rows["macro"] = [numpy.mean(values, axis=0) for values in zip(*defined, strict=True)]
-    correct = ((found == right) | ~known).all(axis=1)
-    accuracy = as_interval(draws @ correct / len(judged))
+    figures = sample_figures(labels, found, scores, gold, draws)
+    accuracy = as_interval(figures.accuracy)
     table = {
-        title: dict(zip(_COLUMNS, map(as_interval, values), strict=False))
-        for title, values in rows.items()
+        title: {column: as_interval(values) for column, values in row.items()}
+        for title, row in figures.rows.items()
     }
     rule = "the highest score counts" if exclusive else "each label by itself"
     report = Report(
@@ -87,6 +86,46 @@ def report_categories(
         figures={"accuracy": accuracy},
     )
     return [report]
+
+
+def sample_figures(
+    labels: Sequence[str],
+    found: numpy.ndarray,
+    scores: numpy.ndarray,
+    gold: numpy.ndarray,
+    draws: numpy.ndarray,
+) -> CategoryFigures:
+    """Judge categories over all texts and in samples of them.
+
+    Those of two systems in the same samples can be subtracted.
+
+    labels (Sequence[str]): Titles of the columns.
+    found (numpy.ndarray): Whether a text is given a label, (n_docs, n_labels).
+    scores (numpy.ndarray): Of each label, of the same shape.
+    gold (numpy.ndarray): 1.0 where a text has the label, NaN where nobody knows; the same shape.
+    draws (numpy.ndarray): From `draw_documents`, (1 + samples, n_docs).
+    RETURNS (CategoryFigures): With a row for each label, "micro" and "macro".
+    """
+    right, wrong, known = gold > 0, gold == 0, ~numpy.isnan(gold)
+    counts = numpy.stack([found & right, found & wrong, ~found & right], axis=2)
+    # True and false positives and false negatives in each sample, (1 + samples, n_labels, 3)
+    sums = numpy.tensordot(draws, counts.astype("int64"), 1)
+    by_label = [
+        [*_prf(sums[:, i]), _auc(draws, scores[:, i], gold[:, i])] for i in range(len(labels))
+    ]
+    # A figure that the estimate lacks is 0 in each sample too, as spaCy's scorer has it.
+    defined = [
+        [values if numpy.isfinite(values[0]) else numpy.zeros_like(values) for values in row]
+        for row in by_label
+    ]
+    rows = dict(zip(labels, by_label, strict=True))
+    rows["micro"] = _prf(sums.sum(axis=1))
+    rows["macro"] = [numpy.mean(values, axis=0) for values in zip(*defined, strict=True)]
+    correct = ((found == right) | ~known).all(axis=1)
+    return CategoryFigures(
+        rows={title: dict(zip(_COLUMNS, row, strict=False)) for title, row in rows.items()},
+        accuracy=draws @ correct / len(correct),
+    )
 
 
 def _as_table(docs: Sequence[Doc], labels: Sequence[str], missing: float) -> numpy.ndarray:

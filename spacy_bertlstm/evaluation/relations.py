@@ -1,7 +1,7 @@
 """Relations found against gold ones, from Docs, so that what was never proposed is missed too."""
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Any
 
 from spacy.language import Language
@@ -9,8 +9,8 @@ from spacy.scorer import PRFScore
 from spacy.training import Example
 
 from spacy_bertlstm.evaluation.bootstrap import count_matches
-from spacy_bertlstm.evaluation.reports import Report, report_counts
-from spacy_bertlstm.tokens.relations import found_relations, gold_relations
+from spacy_bertlstm.evaluation.reports import Report, report_counts, report_each
+from spacy_bertlstm.tokens.relations import found_relations, gold_relations, orient
 
 
 def make_relation_scorer() -> Callable[..., dict[str, Any]]:
@@ -19,20 +19,25 @@ def make_relation_scorer() -> Callable[..., dict[str, Any]]:
 
 
 def score_relations(
-    examples: Iterable[Example], *, level: str = "mention", **config: Any
+    examples: Iterable[Example],
+    *,
+    level: str = "mention",
+    undirected: Collection[str] = (),
+    **config: Any,
 ) -> dict[str, Any]:
     """Score relations end to end: right is one whose label, head and tail are those of the gold.
 
     examples (Iterable[Example]): Those without gold annotation do not count.
     level (str): "mention", where head and tail are entities, with their bounds and labels; or
         "concept", where they are vocabulary ids.
+    undirected (Collection[str]): Labels whose relations have no direction.
     RETURNS (dict[str, Any]): rel_micro_p, rel_micro_r and rel_micro_f; rel_macro_f, the mean over
         the labels that were found or are to be found; rel_per_type. None where there are none.
     RAISES: BL208 where a gold record is none.
     """
     per_type: dict[str, PRFScore] = defaultdict(PRFScore)
     for example in examples:
-        for label, (tp, fp, fn) in count_relations(example, level).items():
+        for label, (tp, fp, fn) in count_relations(example, level, undirected).items():
             per_type[label] += PRFScore(tp=tp, fp=fp, fn=fn)
     if not per_type:
         keys = ("rel_micro_p", "rel_micro_r", "rel_micro_f", "rel_macro_f", "rel_per_type")
@@ -49,15 +54,18 @@ def score_relations(
     }
 
 
-def count_relations(example: Example, level: str) -> dict[str, tuple[int, int, int]]:
+def count_relations(
+    example: Example, level: str, undirected: Collection[str] = ()
+) -> dict[str, tuple[int, int, int]]:
     """True positives, false positives and false negatives of a Doc, by label.
 
-    level (str): As for `score_relations`.
+    level (str), undirected (Collection[str]): As for `score_relations`.
     """
-    gold = gold_relations(example.reference, level)
-    if gold is None:
+    annotated = gold_relations(example.reference, level)
+    if annotated is None:
         return {}
-    found = found_relations(example.predicted, level)
+    gold = orient(annotated, undirected)
+    found = orient(found_relations(example.predicted, level), undirected)
     return {
         label: count_matches(
             {key for key in gold if key[0] == label}, {key for key in found if key[0] == label}
@@ -76,20 +84,17 @@ def report_relations(
     samples (int): Of the bootstrap.
     seed (int): Of the samples.
     """
-    reports = []
-    for name in nlp.pipe_names:
-        if nlp.get_pipe_meta(name).factory != "bertlstm_relations":
-            continue
-        pipe: Any = nlp.get_pipe(name)
-        level = pipe.level
-        ends = "label, head and tail" if level == "mention" else "label and both vocabulary ids"
-        reports.append(
-            report_counts(
-                f"{len(examples)} Docs; relations, {ends}",
-                [count_relations(example, level) for example in examples],
-                prefix="rel",
-                samples=samples,
-                seed=seed,
-            )
+
+    def report(pipe: Any) -> Report | None:
+        ends = (
+            "label, head and tail" if pipe.level == "mention" else "label and both vocabulary ids"
         )
-    return [report for report in reports if report is not None]
+        return report_counts(
+            f"{len(examples)} Docs; relations, {ends}",
+            [count_relations(example, pipe.level, pipe.undirected) for example in examples],
+            prefix="rel",
+            samples=samples,
+            seed=seed,
+        )
+
+    return report_each(nlp, "bertlstm_relations", report)

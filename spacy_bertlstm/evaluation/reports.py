@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy
+from spacy.language import Language
 
 from spacy_bertlstm.evaluation.bootstrap import (
     Interval,
@@ -33,6 +35,20 @@ class Report:
     rows: Mapping[str, Mapping[str, Interval]]
     scores: Mapping[str, Interval]
     figures: Mapping[str, Interval] = field(default_factory=dict)
+
+
+def report_each(
+    nlp: Language, factory: str, report: Callable[[Any], Report | None]
+) -> list[Report]:
+    """Report what each component of a kind does, where there is something to report.
+
+    nlp (Language): The pipeline.
+    factory (str): The kind.
+    report (Callable): From a component to what is to be said of it.
+    """
+    names = (name for name in nlp.pipe_names if nlp.get_pipe_meta(name).factory == factory)
+    reports = (report(nlp.get_pipe(name)) for name in names)
+    return [found for found in reports if found is not None]
 
 
 def report_counts(

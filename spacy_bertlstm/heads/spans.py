@@ -6,6 +6,7 @@ from typing import Any, NamedTuple, cast
 import numpy
 from spacy.tokens import Doc
 from thinc.api import (
+    LayerNorm,
     Linear,
     Maxout,
     Model,
@@ -201,11 +202,17 @@ def forward_rows(
 def span_attention(width: int, span_marks: bool) -> Model[SpanTokens, Floats2d]:
     """What each span takes from the tokens around it, by scaled dot products.
 
+    Queries and keys are normalized: without, they grew in training until the BiLSTM below was
+    saturated and its gradients exploded.
+
     width (int): Of queries, keys and values.
     span_marks (bool): Whether a vector for each mark is added to keys and values.
     """
-    query: Model[SpanTokens, Floats2d] = chain(span_summary(), Linear(nO=width))
-    read: Model[Floats2d, Floats2d] = Linear(nO=2 * width)
+    query: Model[SpanTokens, Floats2d] = chain(
+        span_summary(), Linear(nO=width), LayerNorm(nI=width)
+    )
+    key: Model[Floats2d, Floats2d] = chain(Linear(nO=width), LayerNorm(nI=width))
+    read: Model[Floats2d, Floats2d] = concatenate(key, Linear(nO=width))
     return Model(
         "span_attention",
         forward_attention,

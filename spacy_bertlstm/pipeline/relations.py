@@ -36,7 +36,7 @@ from spacy_bertlstm.heads.relations import Question
 from spacy_bertlstm.schemas import get_schema
 from spacy_bertlstm.tokens.build import RelationKey
 from spacy_bertlstm.tokens.extensions import register_extensions
-from spacy_bertlstm.tokens.relations import get_concepts, gold_relations
+from spacy_bertlstm.tokens.relations import get_concepts, gold_relations, is_cut, orient
 
 # What may stand in the component's settings.
 _CHOICES = {
@@ -85,6 +85,7 @@ upstream = "*"
         "train_on": "gold",
         "level": "mention",
         "aggregate": "max",
+        "undirected": [],
     },
     default_score_weights={
         "rel_micro_f": 1.0,
@@ -109,6 +110,7 @@ def make_relations(
     train_on: str,
     level: str,
     aggregate: str,
+    undirected: list[str],
 ) -> "BertLstmRelations":
     """Make the component; see `BertLstmRelations`."""
     register_extensions()
@@ -126,6 +128,7 @@ def make_relations(
         train_on=train_on,
         level=level,
         aggregate=aggregate,
+        undirected=undirected,
     )
 
 
@@ -179,6 +182,22 @@ class Proposal:
         of_members = self.legal[self.members[:, 0]]
         legal: numpy.ndarray = numpy.logical_or.reduceat(of_members, unit_starts(self.members))
         return found & legal
+
+    def join_directions(self, probabilities: numpy.ndarray, undirected: numpy.ndarray) -> None:
+        """Leave labels without a direction to one of two opposite units, with their mean.
+
+        probabilities (numpy.ndarray): (n_units, n_labels), which change.
+        undirected (numpy.ndarray): Which labels these are, (n_labels,).
+        """
+        if not undirected.any():
+            return
+        places = {unit: i for i, unit in enumerate(map(tuple, self.units.tolist()))}
+        for (head, tail), place in places.items():
+            other = places.get((tail, head))
+            if other is not None and self.ends[head] < self.ends[tail]:
+                mean = (probabilities[place] + probabilities[other]) / 2
+                probabilities[place, undirected] = mean[undirected]
+                probabilities[other, undirected] = 0.0
 
 
 @dataclass(frozen=True)
@@ -250,6 +269,8 @@ class BertLstmRelations(TrainablePipe):
     level (str): "mention" or "concept".
     aggregate (str): What makes one probability of those of a concept's mentions: "max" or
         "noisy_or".
+    undirected (Iterable[str]): Labels whose relations have no direction. They are found once,
+        with that as head which sorts first.
     RAISES: BL357, BL358, BL650 (a setting that cannot be).
     """
 
@@ -269,6 +290,7 @@ class BertLstmRelations(TrainablePipe):
         train_on: str = "gold",
         level: str = "mention",
         aggregate: str = "max",
+        undirected: Iterable[str] = (),
     ) -> None:
         chosen = {"train_on": train_on, "level": level, "aggregate": aggregate}
         for setting, value in chosen.items():
@@ -293,6 +315,7 @@ class BertLstmRelations(TrainablePipe):
         self.loss_weight = loss_weight
         self.train_on = train_on
         self.level = level
+        self.undirected = frozenset(undirected)
         self._aggregate: Aggregate = (
             AGGREGATES[aggregate] if level == "concept" else aggregate_single
         )
@@ -311,6 +334,10 @@ class BertLstmRelations(TrainablePipe):
     def label_data(self) -> list[list[str]]:
         """What `spacy init labels` stores: each label with types of head and tail it may join."""
         return [list(triple) for triple in self.cfg["labels"]]
+
+    @property
+    def _is_undirected(self) -> numpy.ndarray:
+        return numpy.asarray([label in self.undirected for label in self.labels], dtype=bool)
 
     @property
     def _legal(self) -> LegalTypes:
@@ -365,9 +392,12 @@ class BertLstmRelations(TrainablePipe):
         labels (list | None): (label, head type, tail type); by default those of the schema, or
             without one all that the Examples hold.
         RAISES: BL355 where there are none, BL356 where the config's nO is another, BL361 (no
-            label), BL114 (no such schema).
+            label), BL114 (no such schema), BL364 (records that were cut, whose relations of
+            concepts are gone).
         """
         validate_get_examples(get_examples, "BertLstmRelations.initialize")
+        if self.level == "concept" and any(is_cut(eg.reference) for eg in get_examples()):
+            raise BertLstmError("BL364", name=self.name)
         if labels is None and self.schema is not None:
             relations = get_schema(self.schema).relations
             labels = [(label, *types) for label, types in relations.items()]
@@ -391,9 +421,9 @@ class BertLstmRelations(TrainablePipe):
 
     def _triples(self, example: Example) -> set[tuple[str, str, str]]:
         """Which labels join which types in a gold Doc."""
-        gold = gold_relations(example.reference, self.level) or set()
+        gold = self._both_ways(gold_relations(example.reference, self.level) or set())
         types: dict[Any, set[str]] = {}
-        for span in self._mentions(example.reference):
+        for span in self.mentions(example.reference):
             for end in self._ends_of(span):
                 types.setdefault(end, set()).add(span.label_)
         return {
@@ -403,7 +433,11 @@ class BertLstmRelations(TrainablePipe):
             for tail_type in types.get(tail, ())
         }
 
-    def _mentions(self, doc: Doc) -> list[Span]:
+    def _both_ways(self, gold: set[RelationKey]) -> set[RelationKey]:
+        """Gold relations, and those without a direction the other way round as well."""
+        return gold | {(key[0], key[2], key[1]) for key in gold if key[0] in self.undirected}
+
+    def mentions(self, doc: Doc) -> list[Span]:
         """The entities of a Doc in text order; those alike in all that counts are one."""
         spans = doc.ents if self.spans is None else doc.spans.get(self.spans, ())
         unique = {(span.start, span.end, span.label_, *self._ends_of(span)): span for span in spans}
@@ -451,7 +485,7 @@ class BertLstmRelations(TrainablePipe):
         RAISES: BL304 (scores that are not finite), BL322, BL323 (vectors that are not there),
             BL359 (no sentence starts).
         """
-        proposals = [self.propose(self._mentions(doc)) for doc in docs]
+        proposals = [self.propose(self.mentions(doc)) for doc in docs]
         scores = numpy.zeros((0, len(self.labels)))
         if any(len(proposal.units) for proposal in proposals):
             require_upstream(self.model, docs, self.name)
@@ -461,6 +495,7 @@ class BertLstmRelations(TrainablePipe):
         for proposal, logits in zip(proposals, self._split(proposals, scores), strict=True):
             joined, _ = self._aggregate(logits, proposal.members)
             probabilities.append(numpy.exp(-numpy.logaddexp(0, -joined)))
+            proposal.join_directions(probabilities[-1], self._is_undirected)
         return Decoding(self.labels, proposals, probabilities)
 
     def _split(self, proposals: Sequence[Proposal], scores: numpy.ndarray) -> list[numpy.ndarray]:
@@ -529,12 +564,12 @@ class BertLstmRelations(TrainablePipe):
         if gold_relations(example.reference, self.level) is None:
             return []
         if self.train_on == "predicted":
-            return self._mentions(example.predicted)
+            return self.mentions(example.predicted)
         aligned = (
             example.predicted.char_span(
                 span.start_char, span.end_char, label=span.label_, kb_id=span.kb_id_
             )
-            for span in self._mentions(example.reference)
+            for span in self.mentions(example.reference)
         )
         return [span for span in aligned if span is not None]
 
@@ -547,7 +582,7 @@ class BertLstmRelations(TrainablePipe):
 
     def _targets(self, example: Example, proposal: Proposal) -> numpy.ndarray:
         gold = gold_relations(example.reference, self.level) or set()
-        return proposal.find(gold, self.labels)
+        return proposal.find(self._both_ways(gold), self.labels)
 
     def get_loss(
         self, examples: Iterable[Example], proposals_scores: tuple[list[Proposal], Floats2d]
@@ -580,12 +615,14 @@ class BertLstmRelations(TrainablePipe):
             paired, or may not relate.
         """
         examples = list(examples)
-        scores: dict[str, Any] = super().score(examples, level=self.level, **kwargs)
+        scores: dict[str, Any] = super().score(
+            examples, level=self.level, undirected=self.undirected, **kwargs
+        )
         unreachable = 0
         for example in examples:
-            gold = gold_relations(example.reference, self.level)
+            gold = orient(gold_relations(example.reference, self.level) or (), self.undirected)
             if gold:
-                proposal = self.propose(self._mentions(example.predicted))
+                proposal = self.propose(self.mentions(example.predicted))
                 unreachable += len(gold) - int(proposal.find(gold, self.labels).sum())
         scores["rel_unreachable"] = unreachable
         return scores

@@ -1,5 +1,6 @@
 """The relations that stand on a Doc, between mentions or between concepts."""
 
+from collections.abc import Collection, Iterable
 from typing import Any
 
 from spacy.tokens import Doc, Span
@@ -36,6 +37,23 @@ def gold_relations(doc: Doc, level: str) -> set[RelationKey] | None:
         for relation in record.relations
         if relation.level == "concept" and len(relation.arguments) == 2
         for head, tail in [relation.ends]
+    }
+
+
+def is_cut(doc: Doc) -> bool:
+    """Whether an annotated Doc has lost its record, as a part of a longer one has."""
+    return get_record(doc) is None and doc.has_annotation("ENT_IOB")
+
+
+def orient(keys: Iterable[tuple[str, Any, Any]], undirected: Collection[str]) -> set[RelationKey]:
+    """Write relations without a direction in one way: what sorts first is the head.
+
+    keys (Iterable[RelationKey]): Label, head and tail of each.
+    undirected (Collection[str]): The labels whose relations have no direction.
+    """
+    return {
+        (label, tail, head) if label in undirected and tail < head else (label, head, tail)
+        for label, head, tail in keys
     }
 
 

@@ -8,6 +8,7 @@ import pytest
 import torch
 
 import spacy_bertlstm.encoder.threads as threads
+from spacy_bertlstm.encoder.precision import has_bf16
 from spacy_bertlstm.encoder.threads import one_thread, require_own_threads
 
 
@@ -93,3 +94,42 @@ def test_a_forked_process_does_not_wait_and_is_left_alone_before() -> None:
         [sys.executable, "-c", _FORK], capture_output=True, encoding="utf-8", timeout=300
     )
     assert done.returncode == 0, done.stderr
+
+
+# Prints the memory that the shapes 100 to 500 have left behind, in MiB.
+_SHAPES = """
+from pathlib import Path
+import torch
+from spacy_bertlstm.encoder.threads import bound_kernel_caches
+
+def used():
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return int(next(line for line in lines if line.startswith("VmRSS")).split()[1]) / 1024
+
+bound_kernel_caches()
+weights = torch.ones(64, 64, dtype=torch.bfloat16)
+for n in range(1, 501):
+    rows = torch.ones(n, 64, dtype=torch.bfloat16)
+    with torch.no_grad():
+        torch.nn.functional.linear(rows, weights)
+    rows[None] @ rows.T[None]
+    if n == 100:
+        before = used()
+print(used() - before)
+"""
+
+
+@pytest.mark.skipif(not has_bf16("cpu"), reason="no bf16 products on this processor")
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="it reads /proc")
+def test_shapes_of_batches_do_not_pile_up_in_memory() -> None:
+    names = {"ONEDNN_PRIMITIVE_CACHE_CAPACITY", "LRU_CACHE_CAPACITY"}
+    own = {key: value for key, value in os.environ.items() if key not in names}
+
+    def left(**settings: str) -> float:
+        done = subprocess.run(
+            [sys.executable, "-c", _SHAPES], env=own | settings, capture_output=True, check=True
+        )
+        return float(done.stdout)
+
+    # What the environment says comes first.
+    assert left() < 10 < left(**dict.fromkeys(names, "1024"))

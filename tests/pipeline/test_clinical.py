@@ -44,11 +44,11 @@ def make_small(encoder: Path, corpus: Path) -> dict[str, Any]:
         "components.tok2vec.model.hidden_width": 16,
         "components.tok2vec.model.dropout": 0.0,
         "training.dropout": 0.0,
-        "training.max_steps": 80,
+        "training.max_steps": 120,
         "training.eval_frequency": 40,
         "training.optimizer.encoder_scale": 1.0,
-        "training.optimizer.learn_rate.initial_rate": 0.02,
-        "training.optimizer.learn_rate.total_steps": 100,
+        "training.optimizer.learn_rate.initial_rate": 0.01,
+        "training.optimizer.learn_rate.total_steps": 120,
         "training.optimizer.learn_rate.warmup_steps": 5,
     }
     for head in ("ner", "assertion", "relations"):

@@ -12,11 +12,12 @@ from spacy.training import Example
 from thinc.api import Model
 
 from spacy_bertlstm.errors import BertLstmError
+from spacy_bertlstm.evaluation.relations import report_relations
 from spacy_bertlstm.losses import LossReport
 from spacy_bertlstm.pipeline.relations import BertLstmRelations
 from spacy_bertlstm.records import Concept, Document, Relation
 from spacy_bertlstm.tokens.build import build_doc, read_doc, relation_keys
-from spacy_bertlstm.tokens.corpus import give_spans
+from spacy_bertlstm.tokens.corpus import cut_doc, give_spans
 from spacy_bertlstm.tokens.extensions import register_extensions
 
 MakeNlp = Callable[..., Language]
@@ -108,6 +109,12 @@ def trained(make_nlp: MakeNlp) -> tuple[Language, list[Doc]]:
     nlp = make_nlp()
     assert train(nlp, make_examples(nlp)) < 0.05
     return nlp, [make_gold(nlp, note) for note in NOTES]
+
+
+def examples_of(nlp: Language, golds: list[Doc]) -> list[Example]:
+    """What the pipeline finds, beside the gold."""
+    docs = nlp.pipe(make_given(nlp, gold) for gold in golds)
+    return [Example(doc, gold) for doc, gold in zip(docs, golds, strict=True)]
 
 
 def found_by(nlp: Language, golds: list[Doc]) -> list[set]:
@@ -232,6 +239,40 @@ def test_what_is_illegal_is_never_found(make_nlp: MakeNlp) -> None:
         )
         proposal = relations.propose(list(doc.ents))
         assert proposal.legal.any(axis=1).all()
+
+
+def test_labels_without_a_direction(make_nlp: MakeNlp, tmp_path: Path) -> None:
+    nlp = make_nlp(undirected=["PIP"])
+    examples = make_examples(nlp)
+    assert train(nlp, examples) < 0.05
+    golds = [make_gold(nlp, note) for note in NOTES]
+    found = found_by(nlp, golds)
+    assert found[1] == {("PIP", (0, 4, "problem"), (15, 20, "problem"))}
+    assert relation_keys(golds[1]._.relations) == {("PIP", (15, 20, "problem"), (0, 4, "problem"))}
+    assert found[0] == relation_keys(golds[0]._.relations)
+    scores = nlp.evaluate(make_examples(nlp))
+    assert scores["rel_micro_f"] == 1.0 and scores["rel_unreachable"] == 0
+    (report,) = report_relations(nlp, examples_of(nlp, golds), samples=10, seed=0)
+    assert report.scores["rel_micro_f"].estimate == 1.0
+
+    nlp.to_disk(tmp_path / "model")
+    assert found_by(spacy.load(tmp_path / "model"), golds) == found
+
+
+def test_a_direction_that_does_not_count_is_judged_both_ways(make_nlp: MakeNlp) -> None:
+    nlp = make_nlp(undirected=["PIP"])
+    nlp.initialize(lambda: make_examples(nlp))
+    relations = nlp.get_pipe("relations")
+    doc = nlp.get_pipe("sentencizer")(make_given(nlp, make_gold(nlp, NOTES[1])))
+    decoding = relations.decode([doc])
+    (proposal,), (probabilities,) = decoding.proposals, decoding.probabilities
+    scores = relations.model.predict(([doc], [proposal.candidates]))
+    column = relations.labels.index("PIP")
+    places = {unit: i for i, unit in enumerate(map(tuple, proposal.units.tolist()))}
+    there, back = places[0, 1], places[1, 0]
+    each = 1 / (1 + numpy.exp(-scores[[there, back], column].astype("float64")))
+    assert probabilities[there, column] == pytest.approx(each.mean())
+    assert probabilities[back, column] == 0.0
 
 
 def test_entities_of_other_types_relate_to_nothing(trained: tuple[Language, list[Doc]]) -> None:
@@ -512,6 +553,17 @@ def test_concepts_without_a_gold_record_teach_nothing(make_nlp: MakeNlp) -> None
     nlp.initialize(lambda: [Example(make_given(nlp, gold), gold) for gold in golds])
     bare = make_given(nlp, golds[0])
     assert nlp.update([Example(make_given(nlp, golds[0]), bare)])["relations"] == 0.0
+
+
+def test_records_that_were_cut_have_no_relations_of_concepts(make_nlp: MakeNlp) -> None:
+    nlp = make_nlp(level="concept")
+    golds = [make_abstract(nlp, abstract) for abstract in ABSTRACTS]
+    for gold in golds:
+        nlp.get_pipe("sentencizer")(gold)
+    parts = [part for gold in golds for part in cut_doc(gold, 6)]
+    assert len(parts) > len(golds)
+    with pytest.raises(BertLstmError, match="BL364"):
+        nlp.initialize(lambda: [Example(make_given(nlp, part), part) for part in parts])
 
 
 def test_the_component_pairs_concepts_over_sentences_by_default(make_nlp: MakeNlp) -> None:
