@@ -125,7 +125,7 @@ def test_a_config_trains(
     pipelines: list[Language] = []
     before: dict[Key, numpy.ndarray] = {}
     reached: set[Key] = set()
-    initialize, optimize = Language.initialize, PartwiseAdam.__call__
+    initialize, take = Language.initialize, PartwiseAdam.take
 
     def note_parameters(nlp: Language, *args: Any, **options: Any) -> Any:
         optimizer = initialize(nlp, *args, **options)
@@ -133,13 +133,15 @@ def test_a_config_trains(
         before.update({key: values.copy() for key, values in parameters(nlp).items()})
         return optimizer
 
-    def note_gradient(self: PartwiseAdam, key: Key, weights: Any, gradient: Any) -> Any:
+    def note_gradient(
+        self: PartwiseAdam, key: Key, weights: Any, gradient: Any, **options: Any
+    ) -> None:
         if gradient.any():
             reached.add(key)
-        return optimize(self, key, weights, gradient)
+        take(self, key, weights, gradient, **options)
 
     monkeypatch.setattr(Language, "initialize", note_parameters)
-    monkeypatch.setattr(PartwiseAdam, "__call__", note_gradient)
+    monkeypatch.setattr(PartwiseAdam, "take", note_gradient)
     config = load_config(path)
     classifies = "textcat" in config["components"]
     corpus = (write_categories if classifies else write_corpus)(tmp_path / "corpus.spacy")

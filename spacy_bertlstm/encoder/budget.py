@@ -9,11 +9,12 @@ import numpy
 import torch
 from spacy_transformers.data_classes import HFObjects
 from spacy_transformers.layers.hf_shim import HFShim
-from thinc.api import Model, torch2xp, xp2torch
+from thinc.api import Model, Optimizer, torch2xp, xp2torch
 from thinc.types import Floats1d
 from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
+from spacy_bertlstm.encoder.bf16 import Bf16Layer, has_packed_products
 from spacy_bertlstm.encoder.int8 import can_quantize, has_int8, quantize_layers
 from spacy_bertlstm.encoder.packed import Group, Layer, can_pack, make_group, run_packed
 from spacy_bertlstm.encoder.pieces import Pieces
@@ -22,13 +23,27 @@ from spacy_bertlstm.encoder.threads import require_own_threads
 
 # In training batches of 640 words, of case reports, padding falls from 34 % of the pieces to 7 %.
 _CLOSENESS = 0.8
-# Runs that attend together where only attention is padded: fewer take as long as so many.
-_FEW = 8
 # Texts and word pieces that tell the range of the encoder's values.
 _SAMPLE_TEXTS, _SAMPLE_LENGTH = 40, 120
 
-# The int8 layers of encoders. They are not the shim's, which thinc copies: these cannot be.
-_QUANTIZED: WeakKeyDictionary[torch.nn.Module, Sequence[Layer]] = WeakKeyDictionary()
+# Of each matrix of weights, so many tell whether it has been changed.
+_SAMPLE_WEIGHTS = 16
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """An encoder's layers, made ready for products in bf16 or int8.
+
+    weights (Tensor): Some of those that they were made from.
+    layers (Sequence[Layer]): What they were made to.
+    """
+
+    weights: Tensor
+    layers: Sequence[Layer]
+
+
+# Of encoders. They are not the shim's, which thinc copies: these cannot be.
+_PREPARED: WeakKeyDictionary[torch.nn.Module, Prepared] = WeakKeyDictionary()
 
 
 @dataclass(frozen=True)
@@ -96,7 +111,7 @@ class BudgetShim(HFShim):
         """
         self._model.eval()
         with torch.no_grad(), self._autocast():
-            layers = self._int8_layers() if self._uses_int8() else self._own_layers()
+            layers = self._layers_in_use()
             outputs = [self._run(batch, layers, mix) for batch in batches]
         self._model.train()
         return outputs
@@ -111,7 +126,7 @@ class BudgetShim(HFShim):
         their sub-batch.
         """
         self._model.train()
-        _QUANTIZED.pop(self._model, None)  # of weights that are to change
+        _PREPARED.pop(self._model, None)  # of weights that are to change
         layers = self._own_layers()
         fits = len(batches) == 1 or sum(batch.size for batch in batches) <= self.max_pieces
         with self._autocast():
@@ -134,26 +149,51 @@ class BudgetShim(HFShim):
 
         return [output.detach() for output in outputs], backprop
 
+    def finish_update(self, optimizer: Optimizer) -> None:
+        """As thinc does, but let go of gradients where the optimizer can take them over.
+
+        The embeddings' is the largest array of a step, and each pass over it takes its time.
+        """
+        take = getattr(optimizer, "take", None)
+        if take is None:
+            super().finish_update(optimizer)
+            return
+        for name, weights in self._model.named_parameters():
+            if weights.grad is not None and not self._grad_scaler.found_inf:
+                take((self.id, name), torch2xp(weights.data), torch2xp(weights.grad))
+            weights.grad = None
+        self._grad_scaler.update()
+
     def _own_layers(self) -> list[Layer]:
         return [Layer(layer) for layer in self._model.encoder.layer] if self.packs else []
 
-    def _uses_int8(self) -> bool:
-        return (
-            self.precision is Precision.int8
-            and self.packs
-            and has_int8(self.device.type)
-            and can_quantize(self._model)
-        )
+    def _layers_in_use(self) -> Sequence[Layer]:
+        """The layers, prepared where they have not been since the weights were last changed."""
+        layers = self._own_layers()
+        prepare = self._preparation()
+        if prepare is None:
+            return layers
+        weights = _sample_weights(layers)
+        prepared = _PREPARED.get(self._model)
+        if prepared is None or not torch.equal(prepared.weights, weights):
+            prepared = _PREPARED[self._model] = Prepared(weights, prepare(layers))
+        return prepared.layers
 
-    def _int8_layers(self) -> Sequence[Layer]:
-        """Quantize the layers, where they have not been since the weights were loaded."""
-        if self._model not in _QUANTIZED:
-            positions: int = self._model.config.max_position_embeddings
-            sample = sample_vocabulary(self._hfmodel.tokenizer, positions // 2)
-            _QUANTIZED[self._model] = quantize_layers(
-                self._own_layers(), lambda layers: self._run(sample, layers, None)
-            )
-        return _QUANTIZED[self._model]
+    def _preparation(self) -> Callable[[Sequence[Layer]], Sequence[Layer]] | None:
+        """What makes layers ready for the products that are wanted; None where nothing does."""
+        device = self.device.type
+        if not self.packs:
+            return None
+        if self.precision is Precision.int8 and has_int8(device) and can_quantize(self._model):
+            return self._quantize
+        if autocast_dtype(self.precision, device) is torch.bfloat16 and has_packed_products(device):
+            return lambda layers: [Bf16Layer(layer) for layer in layers]
+        return None
+
+    def _quantize(self, layers: Sequence[Layer]) -> Sequence[Layer]:
+        positions: int = self._model.config.max_position_embeddings
+        sample = sample_vocabulary(self._hfmodel.tokenizer, positions // 2)
+        return quantize_layers(layers, lambda measured: self._run(sample, measured, None))
 
     def _run(self, batch: SubBatch, layers: Sequence[Layer], mix: Tensor | None) -> Tensor:
         """The vectors of the pieces of a sub-batch, (n_pieces, width)."""
@@ -178,6 +218,12 @@ class BudgetShim(HFShim):
         device = self.device.type
         dtype = autocast_dtype(self.precision, device)
         return torch.autocast(device, dtype=dtype, enabled=dtype is not None)
+
+
+def _sample_weights(layers: Sequence[Layer]) -> Tensor:
+    """A few of the weights of each product."""
+    weights = [product.weight.view(-1) for layer in layers for product in layer.products]
+    return torch.cat([values[:: max(1, len(values) // _SAMPLE_WEIGHTS)] for values in weights])
 
 
 def _mix_states(states: Sequence[Tensor], mix: Tensor | None) -> Tensor:
@@ -249,17 +295,17 @@ def group_runs(
 
     device (str): A CPU takes as long for padding as for text, so there the runs of a group are
         of like length; a GPU takes longer for more groups.
-    packs (bool): Whether an encoder takes several groups at once.
+    packs (bool): Whether an encoder takes several groups at once; then a group is cheap on a
+        CPU, where the attention of one text fits into the cache, and holds runs of one length.
     RETURNS (list[list[list[int]]]): Indices, the longest first, so that padding is short.
     """
-    closeness = _CLOSENESS if device == "cpu" else 0.0
+    closeness = 0.0 if device != "cpu" else 1.0 if packs else _CLOSENESS
     batches: list[list[list[int]]] = []
     room = 0
     for i in sorted(range(len(lengths)), key=lambda i: -lengths[i]):
         group = batches[-1][-1] if batches else []
         longest = lengths[group[0]] if group else 0
-        alike = lengths[i] >= closeness * longest or (packs and len(group) < _FEW)
-        if group and longest <= room and alike:
+        if group and longest <= room and lengths[i] >= closeness * longest:
             group.append(i)
             room -= longest
             continue
@@ -286,7 +332,7 @@ def sample_vocabulary(tokenizer: Any, longest: int) -> SubBatch:
         ids=torch.tensor(texts).view(-1),
         type_ids=None,
         positions=torch.arange(lengths[0]).repeat(len(lengths)),
-        groups=[make_group(0, lengths, torch.device("cpu"))],
+        groups=[make_group(lengths, torch.device("cpu"))],
     )
 
 
@@ -300,15 +346,10 @@ def _lay_out(pieces: Pieces, groups: list[list[int]], device: torch.device) -> S
     def to_tensor(values: numpy.ndarray) -> Tensor:
         return torch.from_numpy(values).to(device)
 
-    start, laid_out = 0, []
-    for group in groups:
-        lengths = [int(pieces.lengths[i]) for i in group]
-        laid_out.append(make_group(start, lengths, device))
-        start += sum(lengths)
     return SubBatch(
         rows=to_tensor(chosen),
         ids=to_tensor(pieces.ids[chosen]),
         type_ids=None if pieces.type_ids is None else to_tensor(pieces.type_ids[chosen]),
         positions=to_tensor(numpy.concatenate(positions)),
-        groups=laid_out,
+        groups=[make_group(pieces.lengths[group].tolist(), device) for group in groups],
     )

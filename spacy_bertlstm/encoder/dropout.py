@@ -25,5 +25,7 @@ def drop(X: Tensor, rate: float) -> Tensor:
     draws = torch.empty(-(-X.numel() // _BYTES_A_DRAW), dtype=torch.int64)
     # Without an upper bound, all 64 bits are random.
     draws.random_(-(2**63), None)
-    kept = draws.view(torch.uint8)[: X.numel()].view(X.shape) >= threshold
-    return X * kept.to(X.dtype).mul_(_VALUES_OF_A_BYTE / (_VALUES_OF_A_BYTE - threshold))
+    draws = draws.view(torch.int8)[: X.numel()].view(X.shape)
+    # Comparing takes longer. The lowest bytes come to 0 or less, the first of the others to 1.
+    kept = draws.to(X.dtype).add_(_VALUES_OF_A_BYTE // 2 + 1 - threshold).clamp_(0, 1)
+    return X * kept.mul_(_VALUES_OF_A_BYTE / (_VALUES_OF_A_BYTE - threshold))

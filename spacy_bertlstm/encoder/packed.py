@@ -10,35 +10,33 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.nn import Linear
 from torch.nn.functional import scaled_dot_product_attention
 
 from spacy_bertlstm.encoder.dropout import drop
 
 # Encoders of BERT's build, which differ in how they count positions.
 _BUILT_ALIKE = {"bert", "camembert", "roberta", "xlm-roberta"}
-# Up to this length a CPU is faster with the whole table of attention than with torch's kernel.
-_SHORT = 256
 
 
 @dataclass(frozen=True)
 class Group:
     """Texts of like length that attend together, padded to the longest.
 
-    rows (slice): Their pieces among those of the sub-batch.
+    size (int): Of how many pieces they are.
     shape (tuple[int, int]): (n_texts, longest).
     places (Tensor | None): Where the pieces stand in the padded table, (n_pieces,); None where
         it has no padding.
     mask (Tensor | None): 0 for pieces and minus infinity for padding, (n_texts, 1, 1, longest).
     """
 
-    rows: slice
+    size: int
     shape: tuple[int, int]
     places: Tensor | None
     mask: Tensor | None
 
     def spread(self, X: Tensor, *, padding: float = 0) -> Tensor:
-        """Pad the texts, (n_pieces, ...) of the sub-batch to (n_texts, longest, ...)."""
-        X = X[self.rows]
+        """Pad the texts, (n_pieces, ...) to (n_texts, longest, ...)."""
         n_texts, longest = self.shape
         if self.places is not None:
             padded = X.new_full((n_texts * longest, *X.shape[1:]), padding)
@@ -46,25 +44,23 @@ class Group:
         return X.view(n_texts, longest, *X.shape[1:])
 
     def gather(self, X: Tensor) -> Tensor:
-        """Take the padding away, (n_texts, longest, ...) to (the group's n_pieces, ...)."""
+        """Take the padding away, (n_texts, longest, ...) to (n_pieces, ...)."""
         X = X.flatten(0, 1)
         return X if self.places is None else X[self.places]
 
 
-def make_group(start: int, lengths: Sequence[int], device: torch.device) -> Group:
+def make_group(lengths: Sequence[int], device: torch.device) -> Group:
     """Lay texts out that stand one behind the other.
 
-    start (int): The row of the first piece.
     lengths (Sequence[int]): Pieces of each text.
     """
-    shape = len(lengths), max(lengths)
-    rows = slice(start, start + sum(lengths))
+    size, shape = sum(lengths), (len(lengths), max(lengths))
     if min(lengths) == shape[1]:
-        return Group(rows, shape, None, None)
+        return Group(size, shape, None, None)
     inside = torch.arange(shape[1]) < torch.tensor(lengths)[:, None]  # (n_texts, longest)
     mask = torch.zeros(inside.shape).masked_fill(~inside, float("-inf"))
     places = inside.view(-1).nonzero()[:, 0]
-    return Group(rows, shape, places.to(device), mask[:, None, None].to(device))
+    return Group(size, shape, places.to(device), mask[:, None, None].to(device))
 
 
 def can_pack(encoder: Any) -> bool:
@@ -95,6 +91,18 @@ class Layer:
         self.expansion, self.contraction = layer.intermediate.dense, layer.output.dense
         self.activate = layer.intermediate.intermediate_act_fn
         self.attention_norm, self.output_norm = block.output.LayerNorm, layer.output.LayerNorm
+
+    @property
+    def products(self) -> list[Linear]:
+        """All of them."""
+        return [
+            self.query,
+            self.key,
+            self.value,
+            self.mixture,
+            self.expansion,
+            self.contraction,
+        ]
 
     def project(self, X: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Queries, keys and values, (n_pieces, width) each."""
@@ -152,27 +160,28 @@ def run_packed(
 
 
 def _attend(
-    groups: Sequence[Group], heads: int, projected: tuple[Tensor, Tensor, Tensor], rate: float
+    groups: Sequence[Group], heads: int, projected: Sequence[Tensor], rate: float
 ) -> Tensor:
     """Attention within each text, (n_pieces, width)."""
-    return torch.cat([_attend_in(group, heads, projected, rate) for group in groups])
+    sizes = [group.size for group in groups]
+    # Split, not sliced: the gradient of a slice is as large as what it was cut from.
+    of_groups = zip(groups, *(X.split(sizes) for X in projected), strict=True)
+    return torch.cat([_attend_in(group, heads, own, rate) for group, *own in of_groups])
 
 
-def _attend_in(
-    group: Group, heads: int, projected: tuple[Tensor, Tensor, Tensor], rate: float
-) -> Tensor:
+def _attend_in(group: Group, heads: int, projected: Sequence[Tensor], rate: float) -> Tensor:
     def split(X: Tensor) -> Tensor:
         # (n_texts, longest, width) -> (n_texts, heads, longest, width / heads)
         return group.spread(X).unflatten(2, (heads, -1)).transpose(1, 2)
 
     Q, K, V = map(split, projected)
     mask = None if group.mask is None else group.mask.to(Q.dtype)
-    if Q.device.type == "cpu" and group.shape[1] <= _SHORT:
-        # (n_texts, heads, longest, longest)
+    if rate and Q.device.type == "cpu":
+        # On a CPU torch's kernel has no dropout, and what it has in its place is slower.
         scores = (Q * Q.shape[-1] ** -0.5) @ K.transpose(2, 3)
         if mask is not None:
             scores = scores + mask
-        Y = drop(scores.softmax(-1), rate) @ V
+        Y = drop(scores.softmax(-1), rate) @ V  # (n_texts, heads, longest, longest) @ V
     else:
         Y = scaled_dot_product_attention(Q, K, V, attn_mask=mask, dropout_p=rate)
     return group.gather(Y.transpose(1, 2).flatten(2))

@@ -63,14 +63,20 @@ class PartwiseAdam(Optimizer):
     ) -> tuple[FloatsXd, FloatsXd]:
         if not gradient.size:
             return weights, gradient
+        self.take(key, weights, gradient.copy(), lr_scale=lr_scale)
+        gradient *= 0
+        return weights, gradient
+
+    def take(
+        self, key: KeyT, weights: FloatsXd, gradient: FloatsXd, *, lr_scale: float = 1.0
+    ) -> None:
+        """Gather a gradient that its owner lets go of."""
         if key in self._pending:
             self._last_step = set(self._pending)
             self._apply()
-        self._pending[key] = (weights, gradient.copy(), lr_scale)
-        gradient *= 0
+        self._pending[key] = (weights, gradient, lr_scale)
         if self._pending.keys() == self._last_step:
             self._apply()
-        return weights, gradient
 
     def step_schedules(self) -> None:
         """Apply the gathered gradients, then go on to the next learning rate."""

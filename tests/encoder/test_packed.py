@@ -46,10 +46,7 @@ def make(name: str) -> PreTrainedModel:
 
 
 def run(encoder: PreTrainedModel, ids: torch.Tensor, type_ids: torch.Tensor | None) -> torch.Tensor:
-    groups, start = [], 0
-    for lengths in LENGTHS:
-        groups.append(make_group(start, lengths, torch.device("cpu")))
-        start += sum(lengths)
+    groups = [make_group(lengths, torch.device("cpu")) for lengths in LENGTHS]
     positions = torch.cat([torch.arange(length) for lengths in LENGTHS for length in lengths])
     layers = [Layer(layer) for layer in encoder.encoder.layer]
     return run_packed(encoder, layers, ids, type_ids, positions, groups)[-1]
@@ -70,13 +67,17 @@ def run_one_by_one(
 
 
 @pytest.mark.parametrize("name", ["bert", "bert-relu", "roberta", "xlm-roberta"])
-@pytest.mark.parametrize("short", [0, 256], ids=["torch's attention", "a table of attention"])
+@pytest.mark.parametrize("in_training", [False, True])
 def test_vectors_and_gradients_equal_those_of_transformers(
-    name: str, short: int, monkeypatch: pytest.MonkeyPatch
+    name: str, in_training: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(packed, "_SHORT", short)
+    """In training but for the dropout, which is the encoder's own and left out here."""
     encoder = make(name)
     assert can_pack(encoder)
+    rates = []
+    if in_training:
+        monkeypatch.setattr(packed, "drop", lambda X, rate: rates.append(rate) or X)
+        monkeypatch.setattr(encoder, "training", True)
     n_pieces = sum(map(sum, LENGTHS))
     ids = torch.randint(5, 60, (n_pieces,))
     type_ids = torch.randint(0, 2, (n_pieces,)) if name == "bert" else None
@@ -96,6 +97,8 @@ def test_vectors_and_gradients_equal_those_of_transformers(
             }
         )
     torch.testing.assert_close(*outputs, atol=1e-5, rtol=1e-5)
+    # Of the embeddings, and in each layer of each group's attention and of two sums.
+    assert rates == in_training * (1 + 2 * (2 + len(LENGTHS))) * [0.1]
     ours, theirs = gradients
     assert ours.keys() == theirs.keys()
     for key, gradient in ours.items():

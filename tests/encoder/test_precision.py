@@ -56,10 +56,10 @@ def encode(model: TransformerModel, *, is_train: bool = False) -> numpy.ndarray:
 
 
 def product_types(model: TransformerModel, *, is_train: bool) -> set[torch.dtype]:
-    """The types that the encoder's linear layers give."""
+    """The types that an activation is given, which are those of products."""
     types = set()
-    layer = model.transformer.encoder.layer[0].intermediate.dense
-    with layer.register_forward_hook(lambda module, args, output: types.add(output.dtype)):
+    activation = model.transformer.encoder.layer[0].intermediate.intermediate_act_fn
+    with activation.register_forward_pre_hook(lambda module, args: types.add(args[0].dtype)):
         encode(model, is_train=is_train)
     return types
 

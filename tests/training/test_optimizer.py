@@ -171,3 +171,20 @@ def test_weights_change_where_the_model_holds_them(
     assert hash_weights(nlp) == before
     optimizer.step_schedules()
     assert hash_weights(nlp) != before
+
+
+def test_a_gradient_that_is_taken_over_counts_as_one_that_is_called_with() -> None:
+    gradient = numpy.asarray([1.0, 2.0, -1.0], dtype="f")
+    weights = [numpy.ones(3, dtype="f") for _ in range(2)]
+    for values, taken in zip(weights, (False, True), strict=True):
+        optimizer = make_adam(0.1)
+        for _ in range(3):
+            own = gradient.copy()
+            if taken:
+                optimizer.take((1, "W"), values, own)
+            else:
+                optimizer((1, "W"), values, own)
+                assert not own.any()
+            optimizer.step_schedules()
+    numpy.testing.assert_array_equal(*weights)
+    assert (weights[0] != 1).all()
