@@ -3,26 +3,26 @@
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from itertools import starmap
-from typing import Any, cast
+from typing import cast
 
 import numpy
 import torch
 from thinc.api import Model, get_width, torch2xp, xp2torch
 from thinc.types import Floats2d
 from torch import Tensor
-from torch.nn.utils.rnn import pad_sequence
 
 from spacy_bertlstm.encoder.dropout import drop
 from spacy_bertlstm.encoder.precision import Precision, autocast_dtype
+from spacy_bertlstm.encoder.stairs import Stairs, make_stairs
 from spacy_bertlstm.encoder.threads import one_thread, require_own_threads
+from spacy_bertlstm.encoder.trained_lstm import TrainedLayer
 
 InT = list[Floats2d]
 OutT = list[Floats2d]
 
-# Sequences at least so long as this share of the longest beside them run together, in use and in
-# training, where each step has a price of its own.
-_SIMILAR_LENGTH = {False: 0.75, True: 0.4}
+_WEIGHTS = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
+# One more call of torch's LSTM takes about as long as so many values.
+_TREAD_PRICE = 256
 
 
 def stacked_bilstm(
@@ -33,10 +33,10 @@ def stacked_bilstm(
     The weights are thinc parameters under torch's names, so that the input width may come
     with the data and thinc's optimizer, averages and serialization treat them as their own.
 
-    Each direction runs on its own over padded batches, the backward one over sequences that
-    are reversed before they are padded. So padding always comes last and reaches no output,
-    as in torch's packed sequences, whose training takes several times as long on a CPU. On a CPU
-    where torch may have two threads, the two directions run side by side.
+    Each direction runs on its own, the backward one over sequences that are reversed in front of
+    their padding. So padding always comes last and reaches no output, as in torch's packed
+    sequences, which take several times as long on a CPU. Where torch may have two threads there,
+    the two directions run side by side in use, and one after the other in training.
 
     hidden_width (int): Units each way; the output has twice as many.
     depth (int): Layers.
@@ -116,108 +116,62 @@ def _run(
     apart: bool,
 ) -> Tensor:
     """All layers over all sequences, given and returned one behind the other."""
-    ends = numpy.cumsum(lengths)
-    rows, outputs = [], []
-    for group in _group_by_length(lengths, in_training=torch.is_grad_enabled()):
-        inputs = [X[ends[i] - lengths[i] : ends[i]] for i in group]
-        rows += [torch.arange(ends[i] - lengths[i], ends[i]) for i in group]
-        outputs.append(_run_group(inputs, weights, depth, rate, apart))
-    Y = torch.cat(outputs)
-    # From the groups' order back to the given one.
-    return Y[torch.argsort(torch.cat(rows)).to(Y.device)]
-
-
-def _group_by_length(lengths: Sequence[int], *, in_training: bool) -> list[list[int]]:
-    """Indices of sequences that are padded to one length."""
-    similar = _SIMILAR_LENGTH[in_training]
-    groups: list[list[int]] = []
-    for i in sorted(range(len(lengths)), key=lambda i: -lengths[i]):
-        if not lengths[i]:
-            break
-        if groups and lengths[i] >= similar * lengths[groups[-1][0]]:
-            groups[-1].append(i)
-        else:
-            groups.append([i])
-    return groups
-
-
-def _run_group(
-    sequences: list[Tensor], weights: dict[str, Tensor], depth: int, rate: float, apart: bool
-) -> Tensor:
-    lengths = torch.tensor([len(sequence) for sequence in sequences], device=sequences[0].device)
-    X = pad_sequence(sequences)  # (longest, n_sequences, width)
-    steps = torch.arange(len(X), device=X.device)[:, None]
-    column = torch.arange(len(sequences), device=X.device)
-    inside = steps < lengths  # (longest, n_sequences)
-    # Reverses each sequence and leaves its padding where it is; its own inverse.
-    reverse = torch.where(inside, lengths - 1 - steps, steps)
+    by_hand = torch.is_grad_enabled() and X.device.type == "cpu"
+    stairs = make_stairs(lengths, X.device, tread_price=0 if by_hand else _TREAD_PRICE)
+    X = X.index_select(0, stairs.sources)  # (n_places, nI)
     for layer in range(depth):
-        both = [
-            (X, *_layer_weights(weights, f"l{layer}")),
-            (X[reverse, column], *_layer_weights(weights, f"l{layer}_reverse")),
-        ]
-        onward, backward = (
-            _SideBySide.apply(*both[0], *both[1]) if apart else starmap(_run_lstm, both)
-        )
-        X = drop(torch.cat([onward, backward[reverse, column]], dim=-1), rate)
-    # (longest, n_sequences, nO) -> (total length, nO)
-    return X.transpose(0, 1)[inside.T]
+        own = [weights[f"{name}_l{layer}{way}"] for way in ("", "_reverse") for name in _WEIGHTS]
+        Y = TrainedLayer.apply(X, stairs, *own) if by_hand else run_layer(X, stairs, own, apart)
+        X = drop(Y, rate)
+    return X.index_select(0, stairs.places)
 
 
-def _layer_weights(weights: dict[str, Tensor], suffix: str) -> list[Tensor]:
-    return [
-        weights[f"{name}_{suffix}"] for name in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
-    ]
-
-
-def _run_lstm(X: Tensor, *weights: Tensor) -> Tensor:
-    """One layer in one direction, (longest, n_sequences, width) to (..., hidden_width)."""
-    state = X.new_zeros(1, X.shape[1], weights[1].shape[1])
-    Y: Tensor = torch.lstm(X, (state, state), weights, True, 1, 0.0, False, False, False)[0]
+def run_layer(X: Tensor, stairs: Stairs, weights: list[Tensor], apart: bool) -> Tensor:
+    """One layer in both directions, (n_places, width) to (n_places, 2 * hidden_width)."""
+    width = weights[1].shape[1]
+    Y = X.new_zeros(len(X), 2 * width)
+    places = torch.arange(len(X), device=X.device)
+    onward = partial(_run_lstm, X, Y, slice(width), stairs, places, weights[:4])
+    backward = partial(_run_lstm, X, Y, slice(width, None), stairs, stairs.reverse, weights[4:])
+    if apart:
+        # Made anew each time: a process that was forked has lost the threads of its parent.
+        with ThreadPoolExecutor(1, initializer=_calculate_alone) as companion:
+            pending = companion.submit(backward)
+            onward()
+            pending.result()
+    else:
+        onward()
+        backward()
     return Y
 
 
-class _SideBySide(torch.autograd.Function):
-    """Two LSTMs in two threads, their gradients too.
+def _run_lstm(
+    X: Tensor, Y: Tensor, half: slice, stairs: Stairs, order: Tensor, weights: list[Tensor]
+) -> None:
+    """One layer in one direction.
 
-    Torch has one thread to calculate gradients on a CPU, so each of the two has a graph of its
-    own. Threads are made anew each time: a process that was forked has lost those of its parent.
+    X (Tensor): (n_places, width).
+    Y (Tensor): Takes the outputs, (n_places, 2 * hidden_width).
+    half (slice): Where in the width of Y.
+    order (Tensor): The places that inputs are taken from and outputs put to, (n_places,).
     """
-
-    @staticmethod
-    def forward(ctx: Any, *inputs: Tensor) -> tuple[Tensor, Tensor]:
-        wanted = any(ctx.needs_input_grad)
-
-        def run(own: Sequence[Tensor]) -> tuple[list[Tensor], Tensor]:
-            with torch.set_grad_enabled(wanted):
-                leaves = [tensor.detach().requires_grad_(wanted) for tensor in own]
-                return leaves, _run_lstm(*leaves)
-
-        ctx.graphs = _in_two_threads(run, _halves(inputs))
-        (_, first), (_, second) = ctx.graphs
-        return first.detach(), second.detach()
-
-    @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, ...]:
-        def run(graph: tuple[tuple[list[Tensor], Tensor], Tensor]) -> tuple[Tensor, ...]:
-            (leaves, Y), dY = graph
-            return torch.autograd.grad(Y, leaves, dY)
-
-        first, second = _in_two_threads(run, list(zip(ctx.graphs, gradients, strict=True)))
-        return *first, *second
+    h = c = X.new_zeros(1, stairs.treads[0][1], weights[1].shape[1])
+    for places in stairs.split(order):
+        rows = places.shape[1]
+        places = places.flatten()
+        # (steps * sequences, width) -> (steps, sequences, width)
+        own_X = X.index_select(0, places).unflatten(0, (-1, rows))
+        state = h[:, :rows], c[:, :rows]
+        own_Y, h, c = torch.lstm(
+            own_X, state, weights, True, 1, 0.0, torch.is_grad_enabled(), False, False
+        )
+        Y[:, half].index_copy_(0, places, own_Y.flatten(0, 1))
 
 
-def _halves(inputs: Sequence[Tensor]) -> list[Sequence[Tensor]]:
-    middle = len(inputs) // 2
-    return [inputs[:middle], inputs[middle:]]
-
-
-def _in_two_threads(function: Callable[[Any], Any], arguments: Sequence[Any]) -> tuple[Any, Any]:
-    first, second = arguments
-    # Each thread has its own mind on how many more it may start.
-    with ThreadPoolExecutor(1, initializer=torch.set_num_threads, initargs=(1,)) as companion:
-        pending = companion.submit(function, second)
-        return function(first), pending.result()
+def _calculate_alone() -> None:
+    """A thread has its own mind on how many more it may start, and on tracing gradients."""
+    torch.set_num_threads(1)
+    torch.set_grad_enabled(False)
 
 
 def _torch_lstm(width: int, hidden_width: int, depth: int, device: str = "meta") -> torch.nn.LSTM:
