@@ -11,10 +11,13 @@ from typing import Any
 import torch
 from torch import Tensor
 from torch.nn import Linear
-from torch.nn.functional import scaled_dot_product_attention
+from torch.nn.functional import pad, scaled_dot_product_attention
 
 from spacy_bertlstm.encoder.dropout import drop
+from spacy_bertlstm.encoder.threads import round_rows
 
+# Tables of attention are as wide as a multiple of this, for the reason that `round_rows` gives.
+_WIDTHS = 16
 # Encoders of BERT's build, which differ in how they count positions.
 _BUILT_ALIKE = {"bert", "camembert", "roberta", "xlm-roberta"}
 
@@ -150,23 +153,32 @@ def run_packed(
     X = embeddings.word_embeddings(ids) + embeddings.position_embeddings(positions)
     segments = embeddings.token_type_embeddings
     X = X + (segments.weight[0] if type_ids is None else segments(type_ids))
-    states = [drop(embeddings.LayerNorm(X), rate)]  # (n_pieces, width)
+    n_pieces, spare = len(X), 0
+    if X.device.type == "cpu" and torch.is_autocast_enabled("cpu"):
+        spare = round_rows(n_pieces) - n_pieces
+    X = pad(drop(embeddings.LayerNorm(X), rate), (0, 0, 0, spare))  # (n_pieces + spare, width)
+    states = [X]
     for layer in layers:
         X = states[-1]
         attended = _attend(groups, config.num_attention_heads, layer.project(X), attention_rate)
         X = layer.attention_norm(X + drop(layer.mix(attended), rate))
         states.append(layer.output_norm(X + drop(layer.feed_forward(X), rate)))
-    return states
+    return [X[:n_pieces] for X in states]
 
 
 def _attend(
     groups: Sequence[Group], heads: int, projected: Sequence[Tensor], rate: float
 ) -> Tensor:
-    """Attention within each text, (n_pieces, width)."""
+    """Attention within each text, of the given shape; nothing in the spare rows."""
     sizes = [group.size for group in groups]
+    n_rows, width = projected[0].shape
+    spare = n_rows - sum(sizes)
     # Split, not sliced: the gradient of a slice is as large as what it was cut from.
-    of_groups = zip(groups, *(X.split(sizes) for X in projected), strict=True)
-    return torch.cat([_attend_in(group, heads, own, rate) for group, *own in of_groups])
+    *of_groups, _ = zip(*(X.split([*sizes, spare]) for X in projected), strict=True)
+    attended = [
+        _attend_in(group, heads, own, rate) for group, own in zip(groups, of_groups, strict=True)
+    ]
+    return torch.cat([*attended, attended[0].new_zeros(spare, width)])
 
 
 def _attend_in(group: Group, heads: int, projected: Sequence[Tensor], rate: float) -> Tensor:
@@ -178,10 +190,20 @@ def _attend_in(group: Group, heads: int, projected: Sequence[Tensor], rate: floa
     mask = None if group.mask is None else group.mask.to(Q.dtype)
     if rate and Q.device.type == "cpu":
         # On a CPU torch's kernel has no dropout, and what it has in its place is slower.
-        scores = (Q * Q.shape[-1] ** -0.5) @ K.transpose(2, 3)
-        if mask is not None:
-            scores = scores + mask
-        Y = drop(scores.softmax(-1), rate) @ V  # (n_texts, heads, longest, longest) @ V
+        Y = _attend_by_table(Q, K, V, mask, rate)
     else:
         Y = scaled_dot_product_attention(Q, K, V, attn_mask=mask, dropout_p=rate)
     return group.gather(Y.transpose(1, 2).flatten(2))
+
+
+def _attend_by_table(Q: Tensor, K: Tensor, V: Tensor, mask: Tensor | None, rate: float) -> Tensor:
+    n_texts, _, longest, width = Q.shape  # (n_texts, heads, longest, width)
+    if more := -longest % _WIDTHS:
+        Q, K, V = (pad(X, (0, 0, 0, more)) for X in (Q, K, V))
+        mask = Q.new_zeros(n_texts, 1, 1, longest) if mask is None else mask
+        mask = pad(mask, (0, more), value=float("-inf"))
+    # (n_texts, heads, longest + more, longest + more)
+    scores = (Q * width**-0.5) @ K.transpose(2, 3)
+    if mask is not None:
+        scores = scores + mask
+    return (drop(scores.softmax(-1), rate) @ V)[:, :, :longest]

@@ -6,9 +6,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-# Matrix products of bf16 on a CPU have a kernel for each number of rows, which takes longer to
-# make than to run. So there are always this many rows, or twice as many, or so on.
-_ROWS = 64
+from spacy_bertlstm.encoder.threads import round_rows
 
 
 @dataclass(frozen=True)
@@ -66,7 +64,7 @@ def make_stairs(lengths: Sequence[int], device: torch.device, *, tread_price: in
     sequence = place - first[step]
     inside = step < length[sequence]
 
-    n_places = (len(place) // _ROWS + 1) * _ROWS
+    n_places = round_rows(len(place) + 1)
     sources = torch.zeros(n_places, dtype=torch.int64)
     sources[place[inside]] = (start[sequence] + step)[inside]
     places = torch.empty(sum(lengths), dtype=torch.int64)

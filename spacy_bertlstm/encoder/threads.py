@@ -1,4 +1,4 @@
-"""How torch works in this process: its threads, and the memory of its kernels."""
+"""How torch works in this process: its threads, and the number and memory of its kernels."""
 
 import os
 from collections.abc import Iterator
@@ -11,6 +11,9 @@ import torch
 _KERNELS = 64
 _CACHES = ("LRU_CACHE_CAPACITY", "ONEDNN_PRIMITIVE_CACHE_CAPACITY")
 
+# Numbers of rows that have a kernel of their own: multiples of this, and eight an octave.
+_ROWS, _SIZES_AN_OCTAVE = 64, 8
+
 # Those that have built or run a model; a forked process knows its parents too.
 _PROCESSES: set[int] = set()
 
@@ -22,6 +25,16 @@ def bound_kernel_caches() -> None:
     """
     for name in _CACHES:
         os.environ.setdefault(name, str(_KERNELS))
+
+
+def round_rows(n_rows: int) -> int:
+    """Round the number of rows of a matrix product up.
+
+    On a CPU a product in bf16 has a kernel for each number of rows, which takes milliseconds to
+    make, often longer than to run.
+    """
+    step = max(_ROWS, 2 ** (n_rows.bit_length() - 1) // _SIZES_AN_OCTAVE)
+    return -(-n_rows // step) * step
 
 
 def require_own_threads() -> None:
