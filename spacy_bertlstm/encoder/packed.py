@@ -153,10 +153,13 @@ def run_packed(
     X = embeddings.word_embeddings(ids) + embeddings.position_embeddings(positions)
     segments = embeddings.token_type_embeddings
     X = X + (segments.weight[0] if type_ids is None else segments(type_ids))
-    n_pieces, spare = len(X), 0
+    X = drop(embeddings.LayerNorm(X), rate)  # (n_pieces, width)
+    n_pieces = len(X)
     if X.device.type == "cpu" and torch.is_autocast_enabled("cpu"):
-        spare = round_rows(n_pieces) - n_pieces
-    X = pad(drop(embeddings.LayerNorm(X), rate), (0, 0, 0, spare))  # (n_pieces + spare, width)
+        # Copies of a row, since zeros cannot be normalized where an encoder's epsilon is 0, as
+        # it is when spacy-transformers has stored one of 1e-12.
+        spare = X[:1].detach().expand(round_rows(n_pieces) - n_pieces, -1)
+        X = torch.cat([X, spare])
     states = [X]
     for layer in layers:
         X = states[-1]
