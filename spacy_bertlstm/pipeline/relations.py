@@ -364,6 +364,8 @@ class BertLstmRelations(TrainablePipe):
     def add_label(self, label: str, head: str, tail: str) -> int:
         """Let a label join two types of entities, before initialization.
 
+        One without a direction joins them the other way round as well.
+
         RETURNS (int): 0 if it was known, else 1.
         RAISES: BL361 (not usable names), BL303 (the model is initialized).
         """
@@ -376,6 +378,8 @@ class BertLstmRelations(TrainablePipe):
             raise BertLstmError("BL303", name=self.name, label=label)
         self.cfg["labels"].append(triple)
         self.vocab.strings.add(label)
+        if label in self.undirected:
+            self.add_label(label, tail, head)
         return 1
 
     def initialize(

@@ -388,6 +388,26 @@ def test_relations_over_sentences_are_unreachable_by_sentences(make_nlp: MakeNlp
     assert scores["rel_micro_r"] == pytest.approx(5 / 6)
 
 
+def test_what_is_undirected_is_reached_in_either_direction(make_nlp: MakeNlp) -> None:
+    """The schema has TrAP from treatment to problem, and here the problem sorts first."""
+    nlp = make_nlp(schema="i2b2-2010", undirected=["TrAP"])
+    note = (
+        "Pain after Aspirin .",
+        [("Pain", "problem"), ("Aspirin", "treatment")],
+        [("TrAP", 1, 0)],
+    )
+    gold = make_gold(nlp, note)
+    examples = [Example(nlp.get_pipe("sentencizer")(make_given(nlp, gold)), gold)]
+    nlp.initialize(lambda: examples)
+    relations = nlp.get_pipe("relations")
+    assert relations.score(examples)["rel_unreachable"] == 0
+    relations.thresholds = {"TrAP": 1e-12}
+    (found,) = (
+        item for item in relations(examples[0].predicted)._.relations if item["label"] == "TrAP"
+    )
+    assert (found["head"], found["tail"]) == ([0, 4, "problem"], [11, 18, "treatment"])
+
+
 def test_a_large_doc_is_scored_in_bounded_chunks(make_nlp: MakeNlp) -> None:
     """500 entities under all pairs: 249,500 of them, no more than max_pairs at once."""
     nlp = make_nlp(candidates={"@misc": "spacy-bertlstm.AllPairs.v1"})
