@@ -156,23 +156,26 @@ def write_page(
 
 
 def _make_note(note_id: str, text: str, rows: Rows, hues: Mapping[str, int]) -> _Note:
-    entities: dict[tuple[int, int, str], _Entity] = {}
+    entities: list[_Entity] = []
+    places: dict[tuple[int, int, str], _Entity] = {}
 
     def add(row: Row) -> _Entity:
-        key = row["start"], row["end"], row["label"]
-        new = _Entity(f"{note_id}e{len(entities) + 1}", row, hues[row["label"]])
-        return entities.setdefault(key, new)
+        entities.append(_Entity(f"{note_id}e{len(entities) + 1}", row, hues[row["label"]]))
+        # Several that differ in their assertion alone are one end of relations.
+        return places.setdefault((row["start"], row["end"], row["label"]), entities[-1])
 
     for row in rows.entities:
         add(row)
     ties = []
     for row in rows.relations:
+        ends = (
+            {key: row[f"{end}_{key}"] for key in ("start", "end", "text", "label")} for end in _ENDS
+        )
         head, tail = (
-            add({key: row[f"{end}_{key}"] for key in ("start", "end", "text", "label")})
-            for end in _ENDS
+            places.get((end["start"], end["end"], end["label"])) or add(end) for end in ends
         )
         ties.append(_Tie(row["label"], head, tail, _percent(row["confidence"])))
-    lines = list(_mark_up(text, list(entities.values())))
+    lines = list(_mark_up(text, entities))
     name = rows.record or f"Doc {note_id[1:]}"
     return _Note(note_id, name, lines, len(rows.entities), ties)
 

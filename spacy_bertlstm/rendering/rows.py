@@ -7,9 +7,8 @@ from typing import Any, NamedTuple
 
 from spacy.tokens import Doc, Span
 
-from spacy_bertlstm.errors import BertLstmError
-from spacy_bertlstm.tokens.build import CONCEPTS
-from spacy_bertlstm.tokens.extensions import get_record, register_extensions
+from spacy_bertlstm.tokens.build import CONCEPTS, said_spans
+from spacy_bertlstm.tokens.extensions import get_record, register_extensions, sound_relations
 
 Row = dict[str, Any]
 
@@ -60,8 +59,9 @@ class Rows(NamedTuple):
 def doc_to_rows(doc: Doc, model: Mapping[str, Any] | None = None) -> Rows:
     """Give a Doc's entities and relations as rows, such as pandas.DataFrame takes.
 
-    doc (Doc): Gold or predicted. Concepts of a gold Doc that overlap an entity have rows too;
-        discontinuous ones stand in its record alone.
+    doc (Doc): Gold or predicted. Concepts of a gold Doc that overlap an entity have rows too, as
+        have spans of a group of which something is said; discontinuous ones stand in its record
+        alone.
     model (Mapping | None): `nlp.meta` of the pipeline that read the Doc.
     RETURNS (Rows): Offsets are characters of `doc.text`; what is not known is None.
     RAISES: BL208 (doc._.relations are none, or its record is none).
@@ -76,18 +76,19 @@ def doc_to_rows(doc: Doc, model: Mapping[str, Any] | None = None) -> Rows:
     name = None if name is None else str(name)
     known = {"record": name}
     entities = [{**known, **_entity(span), **read_by} for span in _spans(doc)]
-    try:
+    with sound_relations():
         relations = [{**known, **_relation(doc, item), **read_by} for item in doc._.relations]
-    except (TypeError, KeyError, ValueError) as error:
-        raise BertLstmError("BL208", reason=f"doc._.relations: {type(error).__name__}") from error
     return Rows(name, entities, relations)
 
 
 def _spans(doc: Doc) -> list[Span]:
-    """The entities, and the concepts for which doc.ents had no room; one an extent and label."""
+    """The entities, the concepts for which doc.ents had no room, and what else is judged.
+
+    Of one extent and label there is one, or one for each assertion.
+    """
     spans = {
-        (span.start_char, -span.end_char, span.label_): span
-        for span in [*doc.spans.get(CONCEPTS, ()), *doc.ents]
+        (span.start_char, -span.end_char, span.label_, span._.assertion or ""): span
+        for span in [*doc.spans.get(CONCEPTS, ()), *said_spans(doc), *doc.ents]
     }
     return [spans[key] for key in sorted(spans)]
 

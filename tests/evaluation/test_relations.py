@@ -5,6 +5,7 @@ import spacy
 from spacy.tokens import Doc
 from spacy.training import Example
 
+from spacy_bertlstm.errors import BertLstmError
 from spacy_bertlstm.evaluation.relations import make_relation_scorer
 from spacy_bertlstm.records import Document, Relation
 from spacy_bertlstm.tokens.extensions import register_extensions, set_record
@@ -78,3 +79,11 @@ def test_concepts_are_told_by_their_ids() -> None:
     scores = SCORE([Example(found, gold)], level="concept")
     assert scores["rel_micro_f"] == pytest.approx(0.5)
     assert SCORE([Example(found, doc_with())], level="concept")["rel_micro_f"] is None
+
+
+@pytest.mark.parametrize("broken", [{"label": "TrAP", "head": DRUG}, "TrAP"])
+def test_what_is_no_relation_is_a_coded_error(broken: object) -> None:
+    gold = doc_with(("TrAP", DRUG, PAIN))
+    gold._.relations = [broken]
+    with pytest.raises(BertLstmError, match="BL208"):
+        SCORE([Example(doc_with(), gold)])

@@ -7,7 +7,7 @@ from spacy.tokens import Doc, DocBin, Span
 from spacy_bertlstm.errors import BertLstmError
 from spacy_bertlstm.records import Concept, Document
 from spacy_bertlstm.rendering.rows import ENTITY_COLUMNS, RELATION_COLUMNS, doc_to_rows
-from spacy_bertlstm.tokens.extensions import set_record
+from spacy_bertlstm.tokens.extensions import register_extensions, set_record
 
 META = {"lang": "en", "name": "clinical", "version": "1.2.3"}
 
@@ -80,6 +80,20 @@ def test_a_gold_doc_is_named_by_its_record() -> None:
     doc.user_data["id"] = "other"
     set_record(doc, Document("12", doc.text, concepts=(Concept("T1", "problem", ((3, 7),)),)))
     assert doc_to_rows(doc).record == "12"
+
+
+def test_each_assertion_of_an_extent_has_a_row() -> None:
+    doc = spacy.blank("en")("No pain.")
+    register_extensions()
+    doc.spans["found"] = [Span(doc, 1, 2, "problem", span_id=name) for name in ("a", "b", "c")]
+    for span, value in zip(doc.spans["found"], ("absent", "possible", "absent"), strict=True):
+        span._.assertion = value
+    doc.spans["other"] = [Span(doc, 0, 1, "problem")]  # of which nothing is said
+    rows = doc_to_rows(doc).entities
+    assert [(row["text"], row["assertion"]) for row in rows] == [
+        ("pain", "absent"),
+        ("pain", "possible"),
+    ]
 
 
 @pytest.mark.parametrize(

@@ -222,6 +222,13 @@ def test_relations_move_with_the_part_that_holds_them() -> None:
     assert cut_doc(doc, 0) == [doc]
 
 
+def test_what_is_no_relation_is_a_coded_error() -> None:
+    doc = doc_of([3, 3])
+    doc._.relations = [{"label": "a", "head": [0, 2, "x"]}]
+    with pytest.raises(BertLstmError, match="BL208"):
+        cut_doc(doc, 3)
+
+
 def test_given_entities_stand_on_the_docs_to_work_on(tmp_path: Path) -> None:
     doc = doc_of([3, 3], [(0, 2), (4, 5)])
     doc.ents = [Span(doc, ent.start, ent.end, "x", kb_id="K") for ent in doc.ents]
