@@ -79,6 +79,9 @@ def report_relations(
 ) -> list[Report]:
     """Judge what each `bertlstm_relations` of a pipeline finds, as `score_relations` does.
 
+    The titles say on which entities it has learned, and how many gold relations no score could
+    have found.
+
     nlp (Language): The pipeline.
     examples (Sequence[Example]): What it predicts, and the gold Docs.
     samples (int): Of the bootstrap.
@@ -89,8 +92,10 @@ def report_relations(
         ends = (
             "label, head and tail" if pipe.level == "mention" else "label and both vocabulary ids"
         )
+        unreachable = pipe.score(examples)["rel_unreachable"]
         return report_counts(
-            f"{len(examples)} Docs; relations, {ends}",
+            f"{len(examples)} Docs; relations, {ends}; learned on {pipe.train_on} entities; "
+            f"{unreachable} gold relations were never proposed",
             [count_relations(example, pipe.level, pipe.undirected) for example in examples],
             prefix="rel",
             samples=samples,

@@ -370,6 +370,8 @@ def test_predicted_entities_teach_what_they_can(make_nlp: MakeNlp) -> None:
     scores = relations.score([example])
     assert scores["rel_unreachable"] == 2  # Aspirin was not found
     assert scores["rel_micro_r"] == 0.0
+    (report,) = report_relations(nlp, [example], samples=10, seed=0)
+    assert "learned on predicted entities; 2 gold relations were never proposed" in report.title
     unknown = Example(example.predicted, nlp.make_doc(example.predicted.text))
     assert relations._learned(unknown) == []
 
