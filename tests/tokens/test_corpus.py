@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 import spacy
 from conftest import NOTES
-from spacy.tokens import Doc, Span
+from spacy.tokens import Doc, DocBin, Span
 from spacy.training import Corpus
 
 from spacy_bertlstm.errors import BertLstmError
@@ -181,6 +181,14 @@ def test_a_broken_file_in_a_folder_is_named(shards: Path) -> None:
     with pytest.raises(BertLstmError, match="BL201") as raised:
         list(read_docs(shards))
     assert "0002.spacy" in str(raised.value)
+
+
+def test_docs_without_user_data_are_a_coded_warning(tmp_path: Path) -> None:
+    """Assertions and relations are gone, and would count as if nobody had set them."""
+    path = tmp_path / "stock.spacy"
+    DocBin(docs=[doc_of([3])]).to_disk(path)
+    with pytest.warns(UserWarning, match=r"BL227.*stock\.spacy.*store_user_data=True"):
+        assert len(list(read_docs(path))) == 1
 
 
 def test_shards_go_to_a_folder_that_is_new_or_empty(shards: Path) -> None:
