@@ -10,7 +10,7 @@ from spacy.training import Example
 
 from spacy_bertlstm.evaluation.bootstrap import count_matches
 from spacy_bertlstm.evaluation.reports import Report, report_counts, report_each
-from spacy_bertlstm.tokens.relations import found_relations, gold_relations, orient
+from spacy_bertlstm.tokens.relations import found_relations, orient, wanted_relations
 
 
 def make_relation_scorer() -> Callable[..., dict[str, Any]]:
@@ -26,6 +26,8 @@ def score_relations(
     **config: Any,
 ) -> dict[str, Any]:
     """Score relations end to end: right is one whose label, head and tail are those of the gold.
+
+    Gold relations of mentions that no Doc can hold, as they are discontinuous, are missed.
 
     examples (Iterable[Example]): Those without gold annotation do not count.
     level (str): "mention", where head and tail are entities, with their bounds and labels; or
@@ -61,7 +63,7 @@ def count_relations(
 
     level (str), undirected (Collection[str]): As for `score_relations`.
     """
-    annotated = gold_relations(example.reference, level)
+    annotated = wanted_relations(example.reference, level)
     if annotated is None:
         return {}
     gold = orient(annotated, undirected)

@@ -36,7 +36,13 @@ from spacy_bertlstm.heads.relations import Question
 from spacy_bertlstm.schemas import get_schema
 from spacy_bertlstm.tokens.build import RelationKey
 from spacy_bertlstm.tokens.extensions import register_extensions
-from spacy_bertlstm.tokens.relations import get_concepts, gold_relations, is_cut, orient
+from spacy_bertlstm.tokens.relations import (
+    get_concepts,
+    gold_relations,
+    is_cut,
+    orient,
+    wanted_relations,
+)
 
 # What may stand in the component's settings.
 _CHOICES = {
@@ -624,7 +630,7 @@ class BertLstmRelations(TrainablePipe):
         )
         unreachable = 0
         for example in examples:
-            gold = orient(gold_relations(example.reference, self.level) or (), self.undirected)
+            gold = orient(wanted_relations(example.reference, self.level) or (), self.undirected)
             if gold:
                 proposal = self.propose(self.mentions(example.predicted))
                 unreachable += len(gold) - int(proposal.find(gold, self.labels).sum())

@@ -99,12 +99,14 @@ class _Views:
     assertions (list[tuple[Span, str, str]]): Spans, and names and values of what is said of
         them, or of the events they trigger.
     relations (list[dict]): As in doc._.relations, events by their triggers.
+    hidden (set[RelationKey]): Those of which an end is no span, by the ends' ids.
     """
 
     spans: dict[str, Span]
     entities: list[Span]
     assertions: list[tuple[Span, str, str]]
     relations: list[dict[str, Any]]
+    hidden: set[RelationKey]
 
 
 def _make_views(doc: Doc, record: Document) -> _Views:
@@ -112,8 +114,18 @@ def _make_views(doc: Doc, record: Document) -> _Views:
     aligned = {concept.id: _align(doc, text, concept) for concept in record.concepts}
     spans = {concept_id: span for concept_id, span in aligned.items() if span is not None}
     # An event is shown on its trigger.
-    triggers = {event.id: event.trigger for event in record.events}
-    shown = spans | {name: spans[span] for name, span in triggers.items() if span in spans}
+    places = {concept.id: concept.id for concept in record.concepts if concept.label}
+    places |= {
+        event.id: places[event.trigger] for event in record.events if event.trigger in places
+    }
+    shown = {name: spans[place] for name, place in places.items() if place in spans}
+    ties: list[tuple[str, str, str]] = [
+        (relation.label, head, tail)
+        for relation in record.relations
+        if relation.level == "mention" and len(relation.arguments) == 2
+        for head, tail in [relation.ends]
+        if head in places and tail in places
+    ]
     return _Views(
         spans=spans,
         entities=filter_spans(spans.values()),
@@ -123,12 +135,11 @@ def _make_views(doc: Doc, record: Document) -> _Views:
             if assertion.target in shown
         ],
         relations=[
-            {"label": relation.label, "head": _extent(shown[head]), "tail": _extent(shown[tail])}
-            for relation in record.relations
-            if relation.level == "mention" and len(relation.arguments) == 2
-            for head, tail in [relation.ends]
+            {"label": label, "head": _extent(shown[head]), "tail": _extent(shown[tail])}
+            for label, head, tail in ties
             if head in shown and tail in shown
         ],
+        hidden={tie for tie in ties if not (tie[1] in shown and tie[2] in shown)},
     )
 
 
@@ -292,3 +303,20 @@ def concept_relations(record: Document) -> set[RelationKey]:
         if relation.level == "concept" and len(relation.arguments) == 2
         for head, tail in [relation.ends]
     }
+
+
+def hidden_relations(doc: Doc) -> set[RelationKey]:
+    """The relations of a gold record's mentions that doc._.relations cannot hold.
+
+    An end of theirs is discontinuous, or not on token boundaries.
+
+    RETURNS (set[RelationKey]): Label, and ids of head and tail; none where somebody has set
+        doc._.relations anew.
+    RAISES: BL208 where the record or the relations are none.
+    """
+    record = get_record(doc)
+    if record is None:
+        return set()
+    views = _make_views(doc, record)
+    unchanged = relation_keys(views.relations) == relation_keys(doc._.relations)
+    return views.hidden if unchanged else set()

@@ -9,6 +9,7 @@ from spacy_bertlstm.tokens.build import (
     KB_SEPARATOR,
     RelationKey,
     concept_relations,
+    hidden_relations,
     relation_keys,
 )
 from spacy_bertlstm.tokens.extensions import get_record, register_extensions, sound_relations
@@ -38,6 +39,15 @@ def gold_relations(doc: Doc, level: str) -> set[RelationKey] | None:
     if record is None or not record.annotated:
         return None
     return concept_relations(record)
+
+
+def wanted_relations(doc: Doc, level: str) -> set[RelationKey] | None:
+    """What is to be found in a gold Doc: `gold_relations`, and those that no Doc can hold.
+
+    The latter can only be missed. The arguments are those of `gold_relations`.
+    """
+    gold = gold_relations(doc, level)
+    return gold if gold is None or level == "concept" else gold | hidden_relations(doc)
 
 
 def is_cut(doc: Doc) -> bool:

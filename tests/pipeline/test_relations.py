@@ -390,6 +390,20 @@ def test_relations_over_sentences_are_unreachable_by_sentences(make_nlp: MakeNlp
     assert scores["rel_micro_r"] == pytest.approx(5 / 6)
 
 
+def test_relations_that_no_doc_can_hold_are_unreachable(make_nlp: MakeNlp) -> None:
+    nlp = make_nlp()
+    nlp.initialize(lambda: make_examples(nlp))
+    concepts = (
+        Concept("T1", "treatment", ((0, 7),)),
+        Concept("T2", "problem", ((8, 11), (16, 20))),
+    )
+    relations = (Relation("TrAP", ("T1", "T2")),)
+    record = Document("1", "Aspirin leg and back pain", concepts, relations=relations)
+    gold = build_doc(record, nlp.tokenizer, LossReport())
+    scores = nlp.get_pipe("relations").score([Example(make_given(nlp, gold), gold)])
+    assert (scores["rel_unreachable"], scores["rel_micro_r"]) == (1, 0.0)
+
+
 def test_what_is_undirected_is_reached_in_either_direction(make_nlp: MakeNlp) -> None:
     """The schema has TrAP from treatment to problem, and here the problem sorts first."""
     nlp = make_nlp(schema="i2b2-2010", undirected=["TrAP"])

@@ -9,7 +9,13 @@ from spacy_bertlstm.errors import BertLstmError
 from spacy_bertlstm.losses import LossReport
 from spacy_bertlstm.records import Assertion, Concept, Document, Event, Relation
 from spacy_bertlstm.text.tokenizer import make_clinical_tokenizer
-from spacy_bertlstm.tokens.build import build_doc, read_doc, set_line_sentences, shows_record
+from spacy_bertlstm.tokens.build import (
+    build_doc,
+    hidden_relations,
+    read_doc,
+    set_line_sentences,
+    shows_record,
+)
 from spacy_bertlstm.tokens.extensions import get_record, register_span_attribute
 
 TOKENIZER = make_clinical_tokenizer()(spacy.blank("en"))
@@ -79,8 +85,11 @@ def test_events_are_shown_on_their_triggers() -> None:
         {"label": "TrAP", "head": [24, 31, "treatment"], "tail": [0, 10, "problem"]},
         {"label": "TrAP", "head": [24, 31, "treatment"], "tail": [6, 10, "problem"]},
     ]
+    assert hidden_relations(doc) == {("TrAP", "E3", "T2")}
     assert shows_record(doc)
     assert get_record(doc) == record
+    doc._.relations = []  # what is set anew is all that counts
+    assert hidden_relations(doc) == set()
 
 
 def test_of_one_extent_the_first_is_an_entity() -> None:
