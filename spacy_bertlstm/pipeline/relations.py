@@ -35,7 +35,7 @@ from spacy_bertlstm.heads.pairs import (
 from spacy_bertlstm.heads.relations import Question
 from spacy_bertlstm.schemas import get_schema
 from spacy_bertlstm.tokens.build import RelationKey
-from spacy_bertlstm.tokens.extensions import register_extensions
+from spacy_bertlstm.tokens.extensions import register_extensions, sound_relations
 from spacy_bertlstm.tokens.relations import (
     get_concepts,
     gold_relations,
@@ -519,18 +519,26 @@ class BertLstmRelations(TrainablePipe):
         ]
 
     def set_annotations(self, docs: Iterable[Doc], relations: list[list[dict[str, Any]]]) -> None:
-        """Set doc._.relations, or at the level "concept" doc._.concept_relations."""
+        """Set doc._.relations, or at the level "concept" doc._.concept_relations.
+
+        Relations of other labels that stand there, as of another component, are kept.
+
+        RAISES: BL208 where what stands there are no relations.
+        """
         # A component that was unpickled in a new process has not passed its factory.
         register_extensions()
+        attribute = "concept_relations" if self.level == "concept" else "relations"
+        own = frozenset(self.labels)
         for doc, found in zip(docs, relations, strict=True):
-            if self.level == "concept":
-                doc._.concept_relations = found
-            else:
-                extents = [
-                    {**relation, "head": list(relation["head"]), "tail": list(relation["tail"])}
-                    for relation in found
-                ]
-                doc._.relations = extents
+            with sound_relations():
+                kept = [item for item in doc._.get(attribute) if item["label"] not in own]
+            doc._.set(attribute, [*kept, *map(self._plain, found)])
+
+    def _plain(self, relation: dict[str, Any]) -> dict[str, Any]:
+        """A relation of plain values: lists in the place of tuples."""
+        if self.level == "concept":
+            return relation
+        return {**relation, "head": list(relation["head"]), "tail": list(relation["tail"])}
 
     def update(
         self,

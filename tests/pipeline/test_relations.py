@@ -188,6 +188,19 @@ def test_alone_and_in_a_batch(trained: tuple[Language, list[Doc]]) -> None:
     assert not any(doc._.relations for doc in docs)
 
 
+def test_relations_of_other_labels_are_kept(trained: tuple[Language, list[Doc]]) -> None:
+    """Those of another component; its own are found anew."""
+    nlp, golds = trained
+    doc = nlp(make_given(nlp, golds[0]))
+    found = doc._.relations
+    other = {"label": "near", "head": [0, 7, "treatment"], "tail": [17, 21, "problem"]}
+    doc._.relations = [other, found[0]]
+    assert nlp.get_pipe("relations")(doc)._.relations == [other, *found]
+    doc._.relations = ["near"]
+    with pytest.raises(BertLstmError, match="BL208"):
+        nlp.get_pipe("relations")(doc)
+
+
 def test_nothing_to_relate(trained: tuple[Language, list[Doc]]) -> None:
     nlp, golds = trained
     empty = nlp.make_doc("")
