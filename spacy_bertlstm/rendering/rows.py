@@ -33,10 +33,12 @@ RELATION_COLUMNS: Mapping[str, type] = {
     "head_end": int,
     "head_text": str,
     "head_label": str,
+    "head_kb_id": str,
     "tail_start": int,
     "tail_end": int,
     "tail_text": str,
     "tail_label": str,
+    "tail_kb_id": str,
     "confidence": float,
     "model": str,
     "model_version": str,
@@ -48,7 +50,8 @@ class Rows(NamedTuple):
 
     record (str | None): Its name: that of its gold record, or doc.user_data["id"].
     entities (list[Row]): By ENTITY_COLUMNS, sorted by place, the longer of one start first.
-    relations (list[Row]): By RELATION_COLUMNS, in the order of doc._.relations.
+    relations (list[Row]): By RELATION_COLUMNS, in the order of doc._.relations, and behind them
+        those of doc._.concept_relations, whose ends are vocabulary ids and have no place.
     """
 
     record: str | None
@@ -64,7 +67,7 @@ def doc_to_rows(doc: Doc, model: Mapping[str, Any] | None = None) -> Rows:
         alone.
     model (Mapping | None): `nlp.meta` of the pipeline that read the Doc.
     RETURNS (Rows): Offsets are characters of `doc.text`; what is not known is None.
-    RAISES: BL208 (doc._.relations are none, or its record is none).
+    RAISES: BL208 (its relations are none, or its record is none).
     """
     register_extensions()
     read_by = {
@@ -77,7 +80,10 @@ def doc_to_rows(doc: Doc, model: Mapping[str, Any] | None = None) -> Rows:
     known = {"record": name}
     entities = [{**known, **_entity(span), **read_by} for span in _spans(doc)]
     with sound_relations():
-        relations = [{**known, **_relation(doc, item), **read_by} for item in doc._.relations]
+        found = [_relation(doc, item) for item in doc._.relations]
+        found += map(_concept_relation, doc._.concept_relations)
+    blank: Row = dict.fromkeys(RELATION_COLUMNS)
+    relations = [blank | known | relation | read_by for relation in found]
     return Rows(name, entities, relations)
 
 
@@ -117,3 +123,12 @@ def _relation(doc: Doc, relation: Mapping[str, Any]) -> Row:
         row[f"{end}_text"] = doc.text[start:stop]
         row[f"{end}_label"] = label
     return row | {"confidence": relation.get("confidence")}
+
+
+def _concept_relation(relation: Mapping[str, Any]) -> Row:
+    return {
+        "label": relation["label"],
+        "head_kb_id": relation["head"],
+        "tail_kb_id": relation["tail"],
+        "confidence": relation.get("confidence"),
+    }

@@ -167,6 +167,17 @@ def test_each_assertion_of_an_extent_is_marked(tmp_path: Path) -> None:
     assert "2 entities" in page.all_text
 
 
+def test_relations_of_vocabulary_ids_are_listed(note: Doc, tmp_path: Path) -> None:
+    note._.concept_relations = [{"label": "CID", "head": "D1<b>", "tail": "D2", "confidence": 0.5}]
+    page = render(tmp_path / "a.html", note)
+    assert "3 relations" in page.all_text
+    assert "CID 50.0%D1<b> → D2" in page.all_text
+    assert len(page.items) == 2
+    note._.relations = []
+    page = render(tmp_path / "a.html", note)
+    assert page.items == [] and "CID 50.0%" in page.all_text
+
+
 def test_one_type_has_one_colour_on_all_notes(make_doc: Callable[..., Doc], tmp_path: Path) -> None:
     first = make_doc("a", "No pain.", [("pain", "problem")])
     second = make_doc("b", "Aspirin for pain.", [("Aspirin", "treatment"), ("pain", "problem")])

@@ -49,16 +49,37 @@ def test_relations(note: Doc) -> None:
         "head_end": 26,
         "head_text": "Aspirin",
         "head_label": "treatment",
+        "head_kb_id": None,
         "tail_start": 44,
         "tail_end": 54,
         "tail_text": "chest pain",
         "tail_label": "problem",
+        "tail_kb_id": None,
         "confidence": 0.875,
         "model": "en_clinical",
         "model_version": "1.2.3",
     }
     assert all(list(row) == list(RELATION_COLUMNS) for row in rows.relations)
     assert len(rows.relations) == 2
+
+
+def test_relations_of_vocabulary_ids(note: Doc) -> None:
+    found = {"label": "CID", "head": "D001241", "tail": "D006261"}
+    note._.concept_relations = [found | {"confidence": 0.5}]
+    *_, row = doc_to_rows(note, META).relations
+    assert list(row) == list(RELATION_COLUMNS)
+    assert {key: value for key, value in row.items() if value is not None} == {
+        "record": "visit-1",
+        "label": "CID",
+        "head_kb_id": "D001241",
+        "tail_kb_id": "D006261",
+        "confidence": 0.5,
+        "model": "en_clinical",
+        "model_version": "1.2.3",
+    }
+    note._.concept_relations = [{"label": "CID"}]
+    with pytest.raises(BertLstmError, match="BL208"):
+        doc_to_rows(note)
 
 
 def test_they_are_the_same_from_a_docbin(note: Doc) -> None:
