@@ -74,6 +74,9 @@ MESSAGES = {
     "as records are named in doc.user_data.",
     "BL225": "--group-by and --group-regex name groups each in its own way. Give one of them.",
     "BL226": "{path}: it changed while it was split. Run the split again.",
+    "BL227": "{path}: its Docs came without their user data. What they had of assertions, "
+    "relations and gold records is lost, and counts as if nobody had said it. Write them anew "
+    "with DocBin(store_user_data=True).",
     # BL3xx: models and pipelines
     "BL301": "component '{name}' has no labels. Train on Docs with entities, "
     "or give labels in [initialize.components.{name}.labels].",

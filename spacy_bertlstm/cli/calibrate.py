@@ -30,7 +30,7 @@ from spacy_bertlstm.files import require_no_files, written_whole
 from spacy_bertlstm.pipeline.ner import BertLstmNer, Decoding
 from spacy_bertlstm.pipeline.relations import BertLstmRelations
 from spacy_bertlstm.tokens.corpus import give_spans, read_docs
-from spacy_bertlstm.tokens.relations import gold_relations, orient
+from spacy_bertlstm.tokens.relations import orient, wanted_relations
 
 
 @app.command()
@@ -192,7 +192,7 @@ def _judge_relations(
     for golds, docs in _read(nlp, name, path, given=given):
         decoding = relations.decode(docs)
         for i, gold in enumerate(golds):
-            annotated = gold_relations(gold, relations.level)
+            annotated = wanted_relations(gold, relations.level)
             if annotated is not None:
                 wanted = orient(annotated, relations.undirected)
                 probabilities.append(decoding.probabilities[i])

@@ -58,6 +58,8 @@ def report_assertions(
 ) -> list[Report]:
     """Judge what each `bertlstm_assertion` of a pipeline sets, as `score_span_attribute` does.
 
+    The titles say on which spans it has learned.
+
     nlp (Language): The pipeline.
     examples (Sequence[Example]): What it predicts, and the gold Docs.
     samples (int): Of the bootstrap.
@@ -66,7 +68,8 @@ def report_assertions(
 
     def report(pipe: Any) -> Report | None:
         return report_counts(
-            f"{len(examples)} Docs; span._.{pipe.attribute}, exact bounds and label",
+            f"{len(examples)} Docs; span._.{pipe.attribute}, exact bounds and label; "
+            f"learned on {pipe.train_on} spans",
             [count_values(eg, pipe.attribute, pipe.spans, pipe.types) for eg in examples],
             prefix=pipe.attribute,
             samples=samples,

@@ -10,7 +10,7 @@ from spacy.training import Example
 
 from spacy_bertlstm.evaluation.bootstrap import count_matches
 from spacy_bertlstm.evaluation.reports import Report, report_counts, report_each
-from spacy_bertlstm.tokens.relations import found_relations, gold_relations, orient
+from spacy_bertlstm.tokens.relations import found_relations, orient, wanted_relations
 
 
 def make_relation_scorer() -> Callable[..., dict[str, Any]]:
@@ -26,6 +26,8 @@ def score_relations(
     **config: Any,
 ) -> dict[str, Any]:
     """Score relations end to end: right is one whose label, head and tail are those of the gold.
+
+    Gold relations of mentions that no Doc can hold, as they are discontinuous, are missed.
 
     examples (Iterable[Example]): Those without gold annotation do not count.
     level (str): "mention", where head and tail are entities, with their bounds and labels; or
@@ -61,7 +63,7 @@ def count_relations(
 
     level (str), undirected (Collection[str]): As for `score_relations`.
     """
-    annotated = gold_relations(example.reference, level)
+    annotated = wanted_relations(example.reference, level)
     if annotated is None:
         return {}
     gold = orient(annotated, undirected)
@@ -79,6 +81,9 @@ def report_relations(
 ) -> list[Report]:
     """Judge what each `bertlstm_relations` of a pipeline finds, as `score_relations` does.
 
+    The titles say on which entities it has learned, and how many gold relations no score could
+    have found.
+
     nlp (Language): The pipeline.
     examples (Sequence[Example]): What it predicts, and the gold Docs.
     samples (int): Of the bootstrap.
@@ -89,8 +94,10 @@ def report_relations(
         ends = (
             "label, head and tail" if pipe.level == "mention" else "label and both vocabulary ids"
         )
+        unreachable = pipe.score(examples)["rel_unreachable"]
         return report_counts(
-            f"{len(examples)} Docs; relations, {ends}",
+            f"{len(examples)} Docs; relations, {ends}; learned on {pipe.train_on} entities; "
+            f"{unreachable} gold relations were never proposed",
             [count_relations(example, pipe.level, pipe.undirected) for example in examples],
             prefix="rel",
             samples=samples,

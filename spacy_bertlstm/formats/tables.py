@@ -153,7 +153,8 @@ def read_jsonl(file: TableFile) -> Iterator[Row]:
             values = json.loads(line, object_pairs_hook=_unique, parse_constant=_refuse)
             if not isinstance(values, dict):
                 raise ValueError
-            json.dumps(values, ensure_ascii=False).encode()  # "\ud800" alone is no character
+            # "\ud800" alone is no character, and 1e999 would be written as no JSON.
+            json.dumps(values, ensure_ascii=False, allow_nan=False).encode()
         except (ValueError, RecursionError):
             yield Row(number, {}, "is no JSON object, or one with a key that comes twice")
             continue

@@ -67,6 +67,8 @@ class ContextFlags:
                 raise BertLstmError("BL643", name=name)
 
     def __call__(self, doc: Doc) -> Doc:
+        # A component that was unpickled in a new process has not passed its factory.
+        add_context_flags()
         foreign = _foreign()
         for entity in doc.ents:
             if entity._.assertion is not None:

@@ -35,8 +35,14 @@ from spacy_bertlstm.heads.pairs import (
 from spacy_bertlstm.heads.relations import Question
 from spacy_bertlstm.schemas import get_schema
 from spacy_bertlstm.tokens.build import RelationKey
-from spacy_bertlstm.tokens.extensions import register_extensions
-from spacy_bertlstm.tokens.relations import get_concepts, gold_relations, is_cut, orient
+from spacy_bertlstm.tokens.extensions import register_extensions, sound_relations
+from spacy_bertlstm.tokens.relations import (
+    get_concepts,
+    gold_relations,
+    is_cut,
+    orient,
+    wanted_relations,
+)
 
 # What may stand in the component's settings.
 _CHOICES = {
@@ -364,6 +370,8 @@ class BertLstmRelations(TrainablePipe):
     def add_label(self, label: str, head: str, tail: str) -> int:
         """Let a label join two types of entities, before initialization.
 
+        One without a direction joins them the other way round as well.
+
         RETURNS (int): 0 if it was known, else 1.
         RAISES: BL361 (not usable names), BL303 (the model is initialized).
         """
@@ -376,6 +384,8 @@ class BertLstmRelations(TrainablePipe):
             raise BertLstmError("BL303", name=self.name, label=label)
         self.cfg["labels"].append(triple)
         self.vocab.strings.add(label)
+        if label in self.undirected:
+            self.add_label(label, tail, head)
         return 1
 
     def initialize(
@@ -509,18 +519,26 @@ class BertLstmRelations(TrainablePipe):
         ]
 
     def set_annotations(self, docs: Iterable[Doc], relations: list[list[dict[str, Any]]]) -> None:
-        """Set doc._.relations, or at the level "concept" doc._.concept_relations."""
+        """Set doc._.relations, or at the level "concept" doc._.concept_relations.
+
+        Relations of other labels that stand there, as of another component, are kept.
+
+        RAISES: BL208 where what stands there are no relations.
+        """
         # A component that was unpickled in a new process has not passed its factory.
         register_extensions()
+        attribute = "concept_relations" if self.level == "concept" else "relations"
+        own = frozenset(self.labels)
         for doc, found in zip(docs, relations, strict=True):
-            if self.level == "concept":
-                doc._.concept_relations = found
-            else:
-                extents = [
-                    {**relation, "head": list(relation["head"]), "tail": list(relation["tail"])}
-                    for relation in found
-                ]
-                doc._.relations = extents
+            with sound_relations():
+                kept = [item for item in doc._.get(attribute) if item["label"] not in own]
+            doc._.set(attribute, [*kept, *map(self._plain, found)])
+
+    def _plain(self, relation: dict[str, Any]) -> dict[str, Any]:
+        """A relation of plain values: lists in the place of tuples."""
+        if self.level == "concept":
+            return relation
+        return {**relation, "head": list(relation["head"]), "tail": list(relation["tail"])}
 
     def update(
         self,
@@ -620,7 +638,7 @@ class BertLstmRelations(TrainablePipe):
         )
         unreachable = 0
         for example in examples:
-            gold = orient(gold_relations(example.reference, self.level) or (), self.undirected)
+            gold = orient(wanted_relations(example.reference, self.level) or (), self.undirected)
             if gold:
                 proposal = self.propose(self.mentions(example.predicted))
                 unreachable += len(gold) - int(proposal.find(gold, self.labels).sum())

@@ -83,6 +83,15 @@ class _Tie(NamedTuple):
     confidence: str
 
 
+class _Fact(NamedTuple):
+    """A relation between vocabulary ids, which have no place in the text."""
+
+    label: str
+    head: str
+    tail: str
+    confidence: str
+
+
 class _Note(NamedTuple):
     """A Doc as the template takes it.
 
@@ -94,6 +103,11 @@ class _Note(NamedTuple):
     lines: list[Markup]
     entities: int
     ties: list[_Tie]
+    facts: list[_Fact]
+
+    @property
+    def relations(self) -> int:
+        return len(self.ties) + len(self.facts)
 
 
 class Counts(NamedTuple):
@@ -124,14 +138,15 @@ def write_page(
         tables.append(rows)
         types.update(row["label"] for row in rows.entities)
         # Types of ends that are no entities count for nothing, but have a colour.
-        types.update({row[f"{end}_label"]: 0 for row in rows.relations for end in _ENDS})
+        labels = (row[f"{end}_label"] for row in rows.relations for end in _ENDS)
+        types.update({label: 0 for label in labels if label is not None})
         assertions.update(row["assertion"] for row in rows.entities if row["assertion"])
     hues = dict(zip(sorted(types), cycle(_HUES), strict=False))
     notes = [
         _make_note(f"d{number}", text, rows, hues)
         for number, (text, rows) in enumerate(zip(texts, tables, strict=True), start=1)
     ]
-    counts = Counts(len(notes), types.total(), sum(len(note.ties) for note in notes))
+    counts = Counts(len(notes), types.total(), sum(note.relations for note in notes))
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent),
         autoescape=True,
@@ -156,25 +171,33 @@ def write_page(
 
 
 def _make_note(note_id: str, text: str, rows: Rows, hues: Mapping[str, int]) -> _Note:
-    entities: dict[tuple[int, int, str], _Entity] = {}
+    entities: list[_Entity] = []
+    places: dict[tuple[int, int, str], _Entity] = {}
 
     def add(row: Row) -> _Entity:
-        key = row["start"], row["end"], row["label"]
-        new = _Entity(f"{note_id}e{len(entities) + 1}", row, hues[row["label"]])
-        return entities.setdefault(key, new)
+        entities.append(_Entity(f"{note_id}e{len(entities) + 1}", row, hues[row["label"]]))
+        # Several that differ in their assertion alone are one end of relations.
+        return places.setdefault((row["start"], row["end"], row["label"]), entities[-1])
 
     for row in rows.entities:
         add(row)
-    ties = []
+    ties, facts = [], []
     for row in rows.relations:
-        head, tail = (
-            add({key: row[f"{end}_{key}"] for key in ("start", "end", "text", "label")})
-            for end in _ENDS
+        confidence = _percent(row["confidence"])
+        if row["head_start"] is None:
+            ids = row["head_kb_id"], row["tail_kb_id"]
+            facts.append(_Fact(row["label"], *ids, confidence))
+            continue
+        ends = (
+            {key: row[f"{end}_{key}"] for key in ("start", "end", "text", "label")} for end in _ENDS
         )
-        ties.append(_Tie(row["label"], head, tail, _percent(row["confidence"])))
-    lines = list(_mark_up(text, list(entities.values())))
+        head, tail = (
+            places.get((end["start"], end["end"], end["label"])) or add(end) for end in ends
+        )
+        ties.append(_Tie(row["label"], head, tail, confidence))
+    lines = list(_mark_up(text, entities))
     name = rows.record or f"Doc {note_id[1:]}"
-    return _Note(note_id, name, lines, len(rows.entities), ties)
+    return _Note(note_id, name, lines, len(rows.entities), ties, facts)
 
 
 def _mark_up(text: str, entities: Sequence[_Entity]) -> Iterator[Markup]:

@@ -7,9 +7,8 @@ from typing import Any, NamedTuple
 
 from spacy.tokens import Doc, Span
 
-from spacy_bertlstm.errors import BertLstmError
-from spacy_bertlstm.tokens.build import CONCEPTS
-from spacy_bertlstm.tokens.extensions import get_record, register_extensions
+from spacy_bertlstm.tokens.build import CONCEPTS, said_spans
+from spacy_bertlstm.tokens.extensions import get_record, register_extensions, sound_relations
 
 Row = dict[str, Any]
 
@@ -34,10 +33,12 @@ RELATION_COLUMNS: Mapping[str, type] = {
     "head_end": int,
     "head_text": str,
     "head_label": str,
+    "head_kb_id": str,
     "tail_start": int,
     "tail_end": int,
     "tail_text": str,
     "tail_label": str,
+    "tail_kb_id": str,
     "confidence": float,
     "model": str,
     "model_version": str,
@@ -49,7 +50,8 @@ class Rows(NamedTuple):
 
     record (str | None): Its name: that of its gold record, or doc.user_data["id"].
     entities (list[Row]): By ENTITY_COLUMNS, sorted by place, the longer of one start first.
-    relations (list[Row]): By RELATION_COLUMNS, in the order of doc._.relations.
+    relations (list[Row]): By RELATION_COLUMNS, in the order of doc._.relations, and behind them
+        those of doc._.concept_relations, whose ends are vocabulary ids and have no place.
     """
 
     record: str | None
@@ -60,11 +62,12 @@ class Rows(NamedTuple):
 def doc_to_rows(doc: Doc, model: Mapping[str, Any] | None = None) -> Rows:
     """Give a Doc's entities and relations as rows, such as pandas.DataFrame takes.
 
-    doc (Doc): Gold or predicted. Concepts of a gold Doc that overlap an entity have rows too;
-        discontinuous ones stand in its record alone.
+    doc (Doc): Gold or predicted. Concepts of a gold Doc that overlap an entity have rows too, as
+        have spans of a group of which something is said; discontinuous ones stand in its record
+        alone.
     model (Mapping | None): `nlp.meta` of the pipeline that read the Doc.
     RETURNS (Rows): Offsets are characters of `doc.text`; what is not known is None.
-    RAISES: BL208 (doc._.relations are none, or its record is none).
+    RAISES: BL208 (its relations are none, or its record is none).
     """
     register_extensions()
     read_by = {
@@ -76,18 +79,22 @@ def doc_to_rows(doc: Doc, model: Mapping[str, Any] | None = None) -> Rows:
     name = None if name is None else str(name)
     known = {"record": name}
     entities = [{**known, **_entity(span), **read_by} for span in _spans(doc)]
-    try:
-        relations = [{**known, **_relation(doc, item), **read_by} for item in doc._.relations]
-    except (TypeError, KeyError, ValueError) as error:
-        raise BertLstmError("BL208", reason=f"doc._.relations: {type(error).__name__}") from error
+    with sound_relations():
+        found = [_relation(doc, item) for item in doc._.relations]
+        found += map(_concept_relation, doc._.concept_relations)
+    blank: Row = dict.fromkeys(RELATION_COLUMNS)
+    relations = [blank | known | relation | read_by for relation in found]
     return Rows(name, entities, relations)
 
 
 def _spans(doc: Doc) -> list[Span]:
-    """The entities, and the concepts for which doc.ents had no room; one an extent and label."""
+    """The entities, the concepts for which doc.ents had no room, and what else is judged.
+
+    Of one extent and label there is one, or one for each assertion.
+    """
     spans = {
-        (span.start_char, -span.end_char, span.label_): span
-        for span in [*doc.spans.get(CONCEPTS, ()), *doc.ents]
+        (span.start_char, -span.end_char, span.label_, span._.assertion or ""): span
+        for span in [*doc.spans.get(CONCEPTS, ()), *said_spans(doc), *doc.ents]
     }
     return [spans[key] for key in sorted(spans)]
 
@@ -116,3 +123,12 @@ def _relation(doc: Doc, relation: Mapping[str, Any]) -> Row:
         row[f"{end}_text"] = doc.text[start:stop]
         row[f"{end}_label"] = label
     return row | {"confidence": relation.get("confidence")}
+
+
+def _concept_relation(relation: Mapping[str, Any]) -> Row:
+    return {
+        "label": relation["label"],
+        "head_kb_id": relation["head"],
+        "tail_kb_id": relation["tail"],
+        "confidence": relation.get("confidence"),
+    }

@@ -12,15 +12,15 @@ from spacy.tokens import Doc, Span
 from spacy.util import filter_spans
 from thinc.types import Ints2d
 
-from spacy_bertlstm.errors import BertLstmError
 from spacy_bertlstm.losses import LossReport
 from spacy_bertlstm.records import Assertion, Concept, Document, Relation
 from spacy_bertlstm.tokens.extensions import (
     get_record,
-    get_span_value,
+    get_span_statements,
     register_extensions,
     set_record,
     set_span_value,
+    sound_relations,
 )
 
 CONCEPTS = "concepts"  # the key in doc.spans
@@ -99,12 +99,14 @@ class _Views:
     assertions (list[tuple[Span, str, str]]): Spans, and names and values of what is said of
         them, or of the events they trigger.
     relations (list[dict]): As in doc._.relations, events by their triggers.
+    hidden (set[RelationKey]): Those of which an end is no span, by the ends' ids.
     """
 
     spans: dict[str, Span]
     entities: list[Span]
     assertions: list[tuple[Span, str, str]]
     relations: list[dict[str, Any]]
+    hidden: set[RelationKey]
 
 
 def _make_views(doc: Doc, record: Document) -> _Views:
@@ -112,8 +114,18 @@ def _make_views(doc: Doc, record: Document) -> _Views:
     aligned = {concept.id: _align(doc, text, concept) for concept in record.concepts}
     spans = {concept_id: span for concept_id, span in aligned.items() if span is not None}
     # An event is shown on its trigger.
-    triggers = {event.id: event.trigger for event in record.events}
-    shown = spans | {name: spans[span] for name, span in triggers.items() if span in spans}
+    places = {concept.id: concept.id for concept in record.concepts if concept.label}
+    places |= {
+        event.id: places[event.trigger] for event in record.events if event.trigger in places
+    }
+    shown = {name: spans[place] for name, place in places.items() if place in spans}
+    ties: list[tuple[str, str, str]] = [
+        (relation.label, head, tail)
+        for relation in record.relations
+        if relation.level == "mention" and len(relation.arguments) == 2
+        for head, tail in [relation.ends]
+        if head in places and tail in places
+    ]
     return _Views(
         spans=spans,
         entities=filter_spans(spans.values()),
@@ -123,12 +135,11 @@ def _make_views(doc: Doc, record: Document) -> _Views:
             if assertion.target in shown
         ],
         relations=[
-            {"label": relation.label, "head": _extent(shown[head]), "tail": _extent(shown[tail])}
-            for relation in record.relations
-            if relation.level == "mention" and len(relation.arguments) == 2
-            for head, tail in [relation.ends]
+            {"label": label, "head": _extent(shown[head]), "tail": _extent(shown[tail])}
+            for label, head, tail in ties
             if head in shown and tail in shown
         ],
+        hidden={tie for tie in ties if not (tie[1] in shown and tie[2] in shown)},
     )
 
 
@@ -178,33 +189,47 @@ def set_line_sentences(doc: Doc) -> None:
     doc.from_array(["SENT_START"], cast(Ints2d, starts.reshape(-1, 1)))
 
 
+def said_spans(doc: Doc) -> list[Span]:
+    """The spans of groups of which something is said, as by a component that reads a group.
+
+    Those of a gold Doc's concepts are not among them: what it has for entities stands in doc.ents.
+    """
+    groups = (group for key, group in doc.spans.items() if key != CONCEPTS)
+    return [span for group in groups for span in group if get_span_statements(span)]
+
+
 def read_doc(doc: Doc, record_id: str) -> Document:
     """The record that a Doc's annotations amount to, whether gold or predicted.
 
-    doc (Doc): With `doc.ents`, their `kb_id_`, `span._.assertion` and `doc._.relations`, and
-        with `doc.cats`, of which those count that reach a half.
+    doc (Doc): With `doc.ents`, and `said_spans`, their `kb_id_`, `span._.assertion` and other
+        attributes, with `doc._.relations` and `doc._.concept_relations`, and with `doc.cats`, of
+        which those count that reach a half.
     record_id (str): The new record's name.
-    RETURNS (Document): One Concept an entity; a relation whose end is no entity brings
+    RETURNS (Document): One Concept an extent and label; a relation whose end is no entity brings
         a concept of its own.
-    RAISES: BL208 where doc._.relations are none.
+    RAISES: BL208 where its relations are none.
     """
     register_extensions()
     concepts: dict[tuple[int, int, str], Concept] = {}
 
     def concept_id(start: int, end: int, label: str, kb_ids: tuple[str, ...] = ()) -> str:
         key = (start, end, label)
+        if not 0 <= start < end <= len(doc.text):
+            raise ValueError("outside the text")
         if key not in concepts:
             concept = Concept(f"T{len(concepts) + 1}", label, ((start, end),), kb_ids=kb_ids)
             concepts[key] = concept
         return concepts[key].id
 
-    assertions = []
-    for entity in doc.ents:
+    assertions: list[Assertion] = []
+    for entity in [*doc.ents, *said_spans(doc)]:
         kb_ids = tuple(entity.kb_id_.split(KB_SEPARATOR)) if entity.kb_id_ else ()
         target = concept_id(entity.start_char, entity.end_char, entity.label_, kb_ids)
-        if entity._.assertion is not None:
-            assertions.append(Assertion(target, entity._.assertion))
-    try:
+        said = {"assertion": entity._.assertion, **get_span_statements(entity)}
+        assertions += [
+            Assertion(target, value, name) for name, value in said.items() if value is not None
+        ]
+    with sound_relations():
         relations = [
             Relation(
                 relation["label"],
@@ -212,15 +237,17 @@ def read_doc(doc: Doc, record_id: str) -> Document:
             )
             for relation in doc._.relations
         ]
-    except (TypeError, KeyError) as error:
-        raise BertLstmError("BL208", reason=f"doc._.relations: {type(error).__name__}") from error
+        relations += [
+            Relation(relation["label"], (relation["head"], relation["tail"]), level="concept")
+            for relation in doc._.concept_relations
+        ]
     return Document(
         id=record_id,
         text=doc.text,
         concepts=tuple(concepts.values()),
-        assertions=tuple(assertions),
+        assertions=tuple(dict.fromkeys(assertions)),
         relations=tuple(relations),
-        annotated=doc.has_annotation("ENT_IOB") or bool(relations),
+        annotated=doc.has_annotation("ENT_IOB") or bool(concepts or relations),
         categories=tuple(label for label, score in doc.cats.items() if score >= _HALF),
         choices=tuple(doc.cats),
     )
@@ -232,19 +259,18 @@ def shows_record(doc: Doc) -> bool:
     if record is None:
         return False
     views = _make_views(doc, record)
-    values = {(span.id_, name): value for span, name, value in views.assertions}
-    names = {"assertion", *(name for _, name, _ in views.assertions)}
+    values: dict[str, dict[str, str]] = {span.id_: {} for span in views.spans.values()}
+    for span, name, value in views.assertions:
+        values[span.id_][name] = value
     return (
         {_key(span) for span in views.entities} == {_key(span) for span in doc.ents}
-        and all(
-            get_span_value(span, name) == values.get((span.id_, name))
-            for span in views.spans.values()
-            for name in names
-        )
+        and all(get_span_statements(span) == values[span.id_] for span in views.spans.values())
         # An entity that was set anew may have another id, and values of its own.
-        and {(_key(span), values.get((span.id_, "assertion"))) for span in views.entities}
+        and {(_key(span), values[span.id_].get("assertion")) for span in views.entities}
         == {(_key(span), span._.assertion) for span in doc.ents}
         and relation_keys(views.relations) == relation_keys(doc._.relations)
+        # A gold Doc's relations of concepts stand in its record alone.
+        and relation_keys(doc._.concept_relations) in (set(), concept_relations(record))
         and _score_choices(record) == doc.cats
     )
 
@@ -254,8 +280,43 @@ def _key(span: Span) -> tuple[int, int, str, str]:
 
 
 def relation_keys(relations: Iterable[dict[str, Any]]) -> set[RelationKey]:
-    """What tells relations of doc._.relations apart: their labels, heads and tails."""
+    """What tells relations of a Doc apart: their labels, heads and tails.
+
+    RAISES: BL208 where they are none.
+    """
+    with sound_relations():
+        return {
+            (relation["label"], _as_key(relation["head"]), _as_key(relation["tail"]))
+            for relation in relations
+        }
+
+
+def _as_key(end: Any) -> Hashable:
+    return end if isinstance(end, str) else tuple(end)
+
+
+def concept_relations(record: Document) -> set[RelationKey]:
+    """The relations between two vocabulary ids of a record."""
     return {
-        (relation["label"], tuple(relation["head"]), tuple(relation["tail"]))
-        for relation in relations
+        (relation.label, head, tail)
+        for relation in record.relations
+        if relation.level == "concept" and len(relation.arguments) == 2
+        for head, tail in [relation.ends]
     }
+
+
+def hidden_relations(doc: Doc) -> set[RelationKey]:
+    """The relations of a gold record's mentions that doc._.relations cannot hold.
+
+    An end of theirs is discontinuous, or not on token boundaries.
+
+    RETURNS (set[RelationKey]): Label, and ids of head and tail; none where somebody has set
+        doc._.relations anew.
+    RAISES: BL208 where the record or the relations are none.
+    """
+    record = get_record(doc)
+    if record is None:
+        return set()
+    views = _make_views(doc, record)
+    unchanged = relation_keys(views.relations) == relation_keys(doc._.relations)
+    return views.hidden if unchanged else set()

@@ -1,5 +1,6 @@
 """DocBins: written whole or not at all, read as training examples."""
 
+import warnings
 import zlib
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -117,6 +118,7 @@ def read_docs(path: Path, vocab: Vocab | None = None) -> Iterator[Doc]:
     YIELDS (Doc): File by file, sorted by name.
     RAISES: BL101 (no such file), BL108 (unreadable), BL201 (not a DocBin), BL210 (none in the
         folder).
+    WARNS: BL227 (the Docs were written without their user data).
     """
     register_extensions()
     for file in _list_files(path):
@@ -125,7 +127,10 @@ def read_docs(path: Path, vocab: Vocab | None = None) -> Iterator[Doc]:
         except OSError as error:
             raise BertLstmError("BL108", path=file, reason=error.strerror) from error
         try:
-            yield from DocBin().from_bytes(data).get_docs(Vocab() if vocab is None else vocab)
+            docs = DocBin().from_bytes(data)
+            if None in docs.user_data:
+                warnings.warn(str(BertLstmError("BL227", path=file)), stacklevel=2)
+            yield from docs.get_docs(Vocab() if vocab is None else vocab)
         except _NOT_A_DOCBIN as error:
             raise BertLstmError("BL201", path=file, reason=type(error).__name__) from error
 

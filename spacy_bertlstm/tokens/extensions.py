@@ -1,6 +1,8 @@
 """Every custom attribute of Docs and Spans, registered in one place."""
 
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -95,6 +97,14 @@ def get_span_value(span: Span, name: str) -> Any:
     return values.pop() if len(values) == 1 else None
 
 
+def get_span_statements(span: Span) -> dict[str, str]:
+    """What is said of a span in words, by attribute, confidences left out."""
+    by_id = (span._.get(_VALUES) or {}).get(span.label_, {})
+    names = sorted({name for values in by_id.values() for name in values})
+    said = ((name, get_span_value(span, name)) for name in names)
+    return {name: value for name, value in said if isinstance(value, str)}
+
+
 def set_span_value(span: Span, name: str, value: Any) -> None:
     """Say something of a span: of its extent with its label and its id."""
     stored = span._.get(_VALUES) or {}
@@ -116,6 +126,20 @@ def copy_span_values(span: Span, doc: Doc) -> None:
         _, _, start, end = key
         if offset <= start and end <= span.end_char:
             doc.user_data["._.", _VALUES, start - offset, end - offset] = values
+
+
+@contextmanager
+def sound_relations() -> Iterator[None]:
+    """Read doc._.relations or doc._.concept_relations, which anybody may have set.
+
+    RAISES: BL208 (they are none).
+    """
+    try:
+        yield
+    except BertLstmError:
+        raise
+    except (TypeError, KeyError, ValueError) as error:
+        raise BertLstmError("BL208", reason=f"its relations: {type(error).__name__}") from error
 
 
 def get_record(doc: Doc) -> Document | None:

@@ -5,8 +5,14 @@ from typing import Any
 
 from spacy.tokens import Doc, Span
 
-from spacy_bertlstm.tokens.build import KB_SEPARATOR, RelationKey, relation_keys
-from spacy_bertlstm.tokens.extensions import get_record, register_extensions
+from spacy_bertlstm.tokens.build import (
+    KB_SEPARATOR,
+    RelationKey,
+    concept_relations,
+    hidden_relations,
+    relation_keys,
+)
+from spacy_bertlstm.tokens.extensions import get_record, register_extensions, sound_relations
 
 # What stands in the place of an id where an annotator found none.
 _NO_CONCEPT = ("", "-1")
@@ -24,7 +30,7 @@ def gold_relations(doc: Doc, level: str) -> set[RelationKey] | None:
     doc (Doc): Its relations of mentions stand in doc._.relations, those of concepts in its
         record alone.
     level (str): "mention" or "concept".
-    RAISES: BL208 where its record is none.
+    RAISES: BL208 where its record is none, or its relations are none.
     """
     if level == "mention":
         found = found_relations(doc, level)
@@ -32,12 +38,16 @@ def gold_relations(doc: Doc, level: str) -> set[RelationKey] | None:
     record = get_record(doc)
     if record is None or not record.annotated:
         return None
-    return {
-        (relation.label, head, tail)
-        for relation in record.relations
-        if relation.level == "concept" and len(relation.arguments) == 2
-        for head, tail in [relation.ends]
-    }
+    return concept_relations(record)
+
+
+def wanted_relations(doc: Doc, level: str) -> set[RelationKey] | None:
+    """What is to be found in a gold Doc: `gold_relations`, and those that no Doc can hold.
+
+    The latter can only be missed. The arguments are those of `gold_relations`.
+    """
+    gold = gold_relations(doc, level)
+    return gold if gold is None or level == "concept" else gold | hidden_relations(doc)
 
 
 def is_cut(doc: Doc) -> bool:
@@ -58,27 +68,29 @@ def orient(keys: Iterable[tuple[str, Any, Any]], undirected: Collection[str]) ->
 
 
 def found_relations(doc: Doc, level: str) -> set[RelationKey]:
-    """What relates by a Doc's attribute for that level."""
+    """What relates by a Doc's attribute for that level.
+
+    RAISES: BL208 where what stands there are no relations.
+    """
     register_extensions()
-    if level == "mention":
-        return relation_keys(doc._.relations)
-    relations: list[dict[str, Any]] = doc._.concept_relations
-    return {(relation["label"], relation["head"], relation["tail"]) for relation in relations}
+    return relation_keys(doc._.relations if level == "mention" else doc._.concept_relations)
 
 
 def cut_relations(run: Span) -> list[dict[str, Any]]:
     """The relations of a Doc with both ends in a stretch of it, as from where that begins.
 
     run (Span): The stretch, which is to be a Doc of its own.
+    RAISES: BL208 where they are none.
     """
     shift, stop = run.start_char, run.end_char
     moved = []
-    for relation in run.doc._.relations:
-        ends = {key: relation[key] for key in ("head", "tail")}
-        if all(shift <= start and end <= stop for start, end, _ in ends.values()):
-            ends = {
-                key: [start - shift, end - shift, label]
-                for key, (start, end, label) in ends.items()
-            }
-            moved.append({**relation, **ends})
+    with sound_relations():
+        for relation in run.doc._.relations:
+            ends = {key: relation[key] for key in ("head", "tail")}
+            if all(shift <= start and end <= stop for start, end, _ in ends.values()):
+                ends = {
+                    key: [start - shift, end - shift, label]
+                    for key, (start, end, label) in ends.items()
+                }
+                moved.append({**relation, **ends})
     return moved

@@ -153,6 +153,7 @@ def test_values_of_given_entities_are_scored(
     assert scores["assertion_micro_f"] == expected["assertion_micro_f"] == 0.5
     assert figures(result.output, "all") == ["50.00", "50.00", "50.00"]
     assert figures(result.output, "absent") == ["50.00", "100.00", "66.67"]
+    assert "learned on gold spans" in result.output
     assert scores["intervals"].keys() >= {"assertion_micro_f", "assertion_macro_f"}
     low, high = scores["intervals"]["assertion_macro_f"]
     assert low <= scores["assertion_macro_f"] == expected["assertion_macro_f"] <= high

@@ -11,12 +11,12 @@ import pytest
 import spacy
 from click.testing import Result
 from spacy.cli._util import app as spacy_app
-from spacy.tokens import DocBin
 from spacy.util import load_config
 from thinc.api import require_cpu
 from typer.testing import CliRunner
 
 import spacy_bertlstm.cli  # noqa: F401  (mounts the commands)
+from spacy_bertlstm.tokens.corpus import write_docs
 from spacy_bertlstm.training.loop import CHECKPOINT, FINISHED, Training
 from spacy_bertlstm.training.weights import hash_weights
 
@@ -180,7 +180,7 @@ def test_an_override_of_what_the_file_does_not_name(
 
 def test_a_corpus_without_entities(run: Callable[..., Result], tmp_path: Path) -> None:
     bare = tmp_path / "bare.spacy"
-    DocBin(docs=[spacy.blank("en")("She was given aspirin.")]).to_disk(bare)
+    write_docs([spacy.blank("en")("She was given aspirin.")], bare)
     assert_refused(run(train=bare), "BL202", bare)
     assert not (tmp_path / "out" / "model-last").exists()
 

@@ -5,8 +5,11 @@ import spacy
 from spacy.tokens import Doc
 from spacy.training import Example
 
+from spacy_bertlstm.errors import BertLstmError
 from spacy_bertlstm.evaluation.relations import make_relation_scorer
-from spacy_bertlstm.records import Document, Relation
+from spacy_bertlstm.losses import LossReport
+from spacy_bertlstm.records import Concept, Document, Relation
+from spacy_bertlstm.tokens.build import build_doc
 from spacy_bertlstm.tokens.extensions import register_extensions, set_record
 
 NLP = spacy.blank("en")
@@ -52,6 +55,23 @@ def test_what_was_never_proposed_is_missed() -> None:
     assert scores["rel_micro_r"] == pytest.approx(1 / 4)
 
 
+def test_what_no_doc_can_hold_is_missed() -> None:
+    """A relation of a discontinuous concept stands in the gold record alone."""
+    record = Document(
+        "1",
+        "a b c d e",
+        concepts=(
+            Concept("T1", "treatment", ((0, 1),)),
+            Concept("T2", "problem", ((2, 3),)),
+            Concept("T3", "problem", ((4, 5), (8, 9))),
+        ),
+        relations=(Relation("TrAP", ("T1", "T2")), Relation("TrAP", ("T1", "T3"))),
+    )
+    gold = build_doc(record, NLP, LossReport())
+    scores = SCORE([Example(doc_with(("TrAP", DRUG, PAIN)), gold)], undirected=["TrAP"])
+    assert (scores["rel_micro_p"], scores["rel_micro_r"]) == (1.0, 0.5)
+
+
 def test_a_doc_that_nobody_annotated_does_not_count() -> None:
     found = doc_with(("TrAP", DRUG, PAIN))
     scores = SCORE([Example(found, doc_with(annotated=False))])
@@ -78,3 +98,11 @@ def test_concepts_are_told_by_their_ids() -> None:
     scores = SCORE([Example(found, gold)], level="concept")
     assert scores["rel_micro_f"] == pytest.approx(0.5)
     assert SCORE([Example(found, doc_with())], level="concept")["rel_micro_f"] is None
+
+
+@pytest.mark.parametrize("broken", [{"label": "TrAP", "head": DRUG}, "TrAP"])
+def test_what_is_no_relation_is_a_coded_error(broken: object) -> None:
+    gold = doc_with(("TrAP", DRUG, PAIN))
+    gold._.relations = [broken]
+    with pytest.raises(BertLstmError, match="BL208"):
+        SCORE([Example(doc_with(), gold)])

@@ -202,6 +202,7 @@ def test_ids_of_json_may_be_integers(tmp_path: Path) -> None:
         '{"text": "a", "text": "b"}',
         '{"text": "\\ud800"}',
         '{"text": "a", "x": NaN}',
+        '{"text": "a", "x": 1e999}',
         '{"text": "a", "x": ' + "[" * 100_000 + "}",
         '{"text": "a", "x": ' + "9" * 5000 + "}",
         '{"text": 5}',

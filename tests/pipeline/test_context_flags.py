@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import pickle
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from typing import Any
@@ -130,3 +131,13 @@ def test_it_works_in_processes() -> None:
     nlp.add_pipe("bertlstm_context_flags")
     docs = list(nlp.pipe([make_doc(nlp), make_doc(nlp)], n_process=2, batch_size=1))
     assert [flags_of(doc.ents[2]) for doc in docs] == [["is_negated"], ["is_negated"]]
+
+
+def test_it_works_where_it_was_unpickled() -> None:
+    nlp = spacy.blank("en")
+    nlp.add_pipe("bertlstm_context_flags")
+    stored = pickle.dumps(nlp)
+    for name in FLAGS:  # as in a process that has not made the component
+        Span.remove_extension(name)
+    nlp = pickle.loads(stored)
+    assert flags_of(nlp(make_doc(nlp)).ents[2]) == ["is_negated"]

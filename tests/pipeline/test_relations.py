@@ -188,6 +188,19 @@ def test_alone_and_in_a_batch(trained: tuple[Language, list[Doc]]) -> None:
     assert not any(doc._.relations for doc in docs)
 
 
+def test_relations_of_other_labels_are_kept(trained: tuple[Language, list[Doc]]) -> None:
+    """Those of another component; its own are found anew."""
+    nlp, golds = trained
+    doc = nlp(make_given(nlp, golds[0]))
+    found = doc._.relations
+    other = {"label": "near", "head": [0, 7, "treatment"], "tail": [17, 21, "problem"]}
+    doc._.relations = [other, found[0]]
+    assert nlp.get_pipe("relations")(doc)._.relations == [other, *found]
+    doc._.relations = ["near"]
+    with pytest.raises(BertLstmError, match="BL208"):
+        nlp.get_pipe("relations")(doc)
+
+
 def test_nothing_to_relate(trained: tuple[Language, list[Doc]]) -> None:
     nlp, golds = trained
     empty = nlp.make_doc("")
@@ -370,6 +383,8 @@ def test_predicted_entities_teach_what_they_can(make_nlp: MakeNlp) -> None:
     scores = relations.score([example])
     assert scores["rel_unreachable"] == 2  # Aspirin was not found
     assert scores["rel_micro_r"] == 0.0
+    (report,) = report_relations(nlp, [example], samples=10, seed=0)
+    assert "learned on predicted entities; 2 gold relations were never proposed" in report.title
     unknown = Example(example.predicted, nlp.make_doc(example.predicted.text))
     assert relations._learned(unknown) == []
 
@@ -386,6 +401,40 @@ def test_relations_over_sentences_are_unreachable_by_sentences(make_nlp: MakeNlp
     relations.thresholds = dict.fromkeys(LABELS, 1e-12)
     scores = relations.score([Example(relations(eg.predicted), eg.reference) for eg in examples])
     assert scores["rel_micro_r"] == pytest.approx(5 / 6)
+
+
+def test_relations_that_no_doc_can_hold_are_unreachable(make_nlp: MakeNlp) -> None:
+    nlp = make_nlp()
+    nlp.initialize(lambda: make_examples(nlp))
+    concepts = (
+        Concept("T1", "treatment", ((0, 7),)),
+        Concept("T2", "problem", ((8, 11), (16, 20))),
+    )
+    relations = (Relation("TrAP", ("T1", "T2")),)
+    record = Document("1", "Aspirin leg and back pain", concepts, relations=relations)
+    gold = build_doc(record, nlp.tokenizer, LossReport())
+    scores = nlp.get_pipe("relations").score([Example(make_given(nlp, gold), gold)])
+    assert (scores["rel_unreachable"], scores["rel_micro_r"]) == (1, 0.0)
+
+
+def test_what_is_undirected_is_reached_in_either_direction(make_nlp: MakeNlp) -> None:
+    """The schema has TrAP from treatment to problem, and here the problem sorts first."""
+    nlp = make_nlp(schema="i2b2-2010", undirected=["TrAP"])
+    note = (
+        "Pain after Aspirin .",
+        [("Pain", "problem"), ("Aspirin", "treatment")],
+        [("TrAP", 1, 0)],
+    )
+    gold = make_gold(nlp, note)
+    examples = [Example(nlp.get_pipe("sentencizer")(make_given(nlp, gold)), gold)]
+    nlp.initialize(lambda: examples)
+    relations = nlp.get_pipe("relations")
+    assert relations.score(examples)["rel_unreachable"] == 0
+    relations.thresholds = {"TrAP": 1e-12}
+    (found,) = (
+        item for item in relations(examples[0].predicted)._.relations if item["label"] == "TrAP"
+    )
+    assert (found["head"], found["tail"]) == ([0, 4, "problem"], [11, 18, "treatment"])
 
 
 def test_a_large_doc_is_scored_in_bounded_chunks(make_nlp: MakeNlp) -> None:

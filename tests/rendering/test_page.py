@@ -15,6 +15,7 @@ from spacy.tokens import Doc, Span
 
 from spacy_bertlstm.errors import BertLstmError
 from spacy_bertlstm.rendering.page import Counts, write_page
+from spacy_bertlstm.tokens.extensions import register_extensions
 
 
 class Page(HTMLParser):
@@ -149,6 +150,32 @@ def test_an_end_that_is_no_entity_is_marked(make_doc: Callable[..., Doc], tmp_pa
     assert page.pieces["d1e3"] == "pain"
     assert page.items[0]["data-tail"] == "d1e3"
     assert "2 entities" in page.all_text
+
+
+def test_each_assertion_of_an_extent_is_marked(tmp_path: Path) -> None:
+    register_extensions()
+    doc = spacy.blank("en")("No pain.")
+    doc.spans["found"] = [Span(doc, 1, 2, "problem", span_id=name) for name in ("a", "b")]
+    for span, value in zip(doc.spans["found"], ("absent", "conditional"), strict=True):
+        span._.assertion = value
+    pain = [3, 7, "problem"]
+    doc._.relations = [{"label": "PIP", "head": pain, "tail": pain}]
+    page = render(tmp_path / "a.html", doc)
+    assert page.texts == [doc.text]
+    assert sorted(mark["data-assertion"] for mark in page.marks) == ["absent", "conditional"]
+    assert page.items[0]["data-head"] == page.items[0]["data-tail"] == "d1e1"
+    assert "2 entities" in page.all_text
+
+
+def test_relations_of_vocabulary_ids_are_listed(note: Doc, tmp_path: Path) -> None:
+    note._.concept_relations = [{"label": "CID", "head": "D1<b>", "tail": "D2", "confidence": 0.5}]
+    page = render(tmp_path / "a.html", note)
+    assert "3 relations" in page.all_text
+    assert "CID 50.0%D1<b> → D2" in page.all_text
+    assert len(page.items) == 2
+    note._.relations = []
+    page = render(tmp_path / "a.html", note)
+    assert page.items == [] and "CID 50.0%" in page.all_text
 
 
 def test_one_type_has_one_colour_on_all_notes(make_doc: Callable[..., Doc], tmp_path: Path) -> None:

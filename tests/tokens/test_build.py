@@ -1,13 +1,21 @@
 from dataclasses import replace
+from typing import Any
 
 import pytest
 import spacy
 from spacy.tokens import DocBin, Span
 
+from spacy_bertlstm.errors import BertLstmError
 from spacy_bertlstm.losses import LossReport
 from spacy_bertlstm.records import Assertion, Concept, Document, Event, Relation
 from spacy_bertlstm.text.tokenizer import make_clinical_tokenizer
-from spacy_bertlstm.tokens.build import build_doc, read_doc, set_line_sentences, shows_record
+from spacy_bertlstm.tokens.build import (
+    build_doc,
+    hidden_relations,
+    read_doc,
+    set_line_sentences,
+    shows_record,
+)
 from spacy_bertlstm.tokens.extensions import get_record, register_span_attribute
 
 TOKENIZER = make_clinical_tokenizer()(spacy.blank("en"))
@@ -77,8 +85,11 @@ def test_events_are_shown_on_their_triggers() -> None:
         {"label": "TrAP", "head": [24, 31, "treatment"], "tail": [0, 10, "problem"]},
         {"label": "TrAP", "head": [24, 31, "treatment"], "tail": [6, 10, "problem"]},
     ]
+    assert hidden_relations(doc) == {("TrAP", "E3", "T2")}
     assert shows_record(doc)
     assert get_record(doc) == record
+    doc._.relations = []  # what is set anew is all that counts
+    assert hidden_relations(doc) == set()
 
 
 def test_of_one_extent_the_first_is_an_entity() -> None:
@@ -161,16 +172,67 @@ def test_relations_count_as_annotation_where_no_entity_does() -> None:
     assert record.annotated and len(record.concepts) == 2 and len(record.relations) == 1
 
 
+def test_all_that_is_said_is_read() -> None:
+    """Other attributes than assertion, spans of a group, relations of vocabulary ids."""
+    doc = TOKENIZER("Pain , no fever .")
+    register_span_attribute("tense")
+    get_record(doc)
+    doc.ents = [Span(doc, 0, 1, "problem")]
+    doc.ents[0]._.tense = "past"
+    doc.ents[0]._.tense_confidence = 0.5
+    doc.spans["found"] = [Span(doc, 0, 1, "problem"), Span(doc, 3, 4, "problem")]
+    doc.spans["found"][1]._.assertion = "absent"
+    doc.spans["other"] = [Span(doc, 2, 4, "problem")]
+    doc._.concept_relations = [{"label": "CID", "head": "D1", "tail": "D2", "confidence": 0.5}]
+    record = read_doc(doc, "1")
+    assert [concept.fragments for concept in record.concepts] == [((0, 4),), ((10, 15),)]
+    assert record.assertions == (Assertion("T1", "past", "tense"), Assertion("T2", "absent"))
+    assert record.relations == (Relation("CID", ("D1", "D2"), level="concept"),)
+    doc.set_ents([], missing=[doc[:]])
+    assert read_doc(doc, "1").annotated
+
+
+def test_spans_of_one_extent_are_read_with_all_that_is_said() -> None:
+    doc = TOKENIZER("Pain .")
+    register_span_attribute("assertion")
+    doc.spans["found"] = [Span(doc, 0, 1, "problem", span_id=name) for name in ("a", "b", "c")]
+    for span, value in zip(doc.spans["found"], ("absent", "possible", "absent"), strict=True):
+        span._.assertion = value
+    record = read_doc(doc, "1")
+    assert record.assertions == (Assertion("T1", "absent"), Assertion("T1", "possible"))
+
+
+@pytest.mark.parametrize(
+    "relation",
+    [
+        {"label": "TrAP", "head": [24, 31, "treatment"]},
+        {"label": "TrAP", "head": [24, 31], "tail": [0, 10, "problem"]},
+        {"label": "TrAP", "head": [24, 99, "treatment"], "tail": [0, 10, "problem"]},
+        "TrAP",
+    ],
+)
+def test_broken_relations_are_a_coded_error(relation: Any) -> None:
+    doc = build_doc(RECORD, TOKENIZER, LossReport())
+    doc._.relations = [relation]
+    with pytest.raises(BertLstmError, match="BL208"):
+        read_doc(doc, "1")
+
+
 def test_a_doc_that_was_changed_no_longer_shows_its_record() -> None:
-    for change in ("entities", "assertion", "relations"):
+    register_span_attribute("tense")
+    for change in ("entities", "assertion", "tense", "relations", "concept_relations"):
         doc = build_doc(RECORD, TOKENIZER, LossReport())
         assert shows_record(doc)
         if change == "entities":
             doc.ents = []
         elif change == "assertion":
             doc.ents[0]._.assertion = "absent"
-        else:
+        elif change == "tense":
+            doc.ents[0]._.tense = "past"
+        elif change == "relations":
             doc._.relations = []
+        else:
+            doc._.concept_relations = [{"label": "CID", "head": "D1", "tail": "D2"}]
         assert not shows_record(doc)
 
 

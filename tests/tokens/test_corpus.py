@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 import spacy
 from conftest import NOTES
-from spacy.tokens import Doc, Span
+from spacy.tokens import Doc, DocBin, Span
 from spacy.training import Corpus
 
 from spacy_bertlstm.errors import BertLstmError
@@ -183,6 +183,14 @@ def test_a_broken_file_in_a_folder_is_named(shards: Path) -> None:
     assert "0002.spacy" in str(raised.value)
 
 
+def test_docs_without_user_data_are_a_coded_warning(tmp_path: Path) -> None:
+    """Assertions and relations are gone, and would count as if nobody had set them."""
+    path = tmp_path / "stock.spacy"
+    DocBin(docs=[doc_of([3])]).to_disk(path)
+    with pytest.warns(UserWarning, match=r"BL227.*stock\.spacy.*store_user_data=True"):
+        assert len(list(read_docs(path))) == 1
+
+
 def test_shards_go_to_a_folder_that_is_new_or_empty(shards: Path) -> None:
     before = sorted(shards.iterdir())
     with pytest.raises(BertLstmError, match="BL110"), open_docs(shards, shard_size=2):
@@ -220,6 +228,13 @@ def test_relations_move_with_the_part_that_holds_them() -> None:
     whole = [related(part) for part in cut_doc(doc, 6)]
     assert [[label for label, *_ in found] for found in whole] == [["a", "b", "c", "d"], []]
     assert cut_doc(doc, 0) == [doc]
+
+
+def test_what_is_no_relation_is_a_coded_error() -> None:
+    doc = doc_of([3, 3])
+    doc._.relations = [{"label": "a", "head": [0, 2, "x"]}]
+    with pytest.raises(BertLstmError, match="BL208"):
+        cut_doc(doc, 3)
 
 
 def test_given_entities_stand_on_the_docs_to_work_on(tmp_path: Path) -> None:
