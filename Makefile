@@ -15,8 +15,9 @@ export PIP_DISABLE_PIP_VERSION_CHECK = 1
 export PIP_CONSTRAINT = constraints.txt
 export PYTHONUNBUFFERED = 1
 export TOKENIZERS_PARALLELISM = false
-# On a busy machine OpenMP's spinning threads wait for each other longer than they work.
-export OMP_WAIT_POLICY ?= PASSIVE
+# How often an OpenMP thread of torch looks for work before it sleeps. Without a limit, threads on a
+# busy machine wait for each other longer than they work; asleep at once, they wake too late.
+export GOMP_SPINCOUNT ?= 5000
 ifneq ($(TORCH_INDEX),)
 export PIP_EXTRA_INDEX_URL = $(TORCH_INDEX)
 endif

@@ -1,6 +1,7 @@
 """Compare the hybrid with its parts and with spaCy's own transformer + ner, on one corpus.
 
     python benchmarks/ner.py CORPUS [--work DIR] [--seeds 0 1 2] [--passes 6] [--jobs 1]
+    python benchmarks/ner.py CORPUS --speeds-only
 
 CORPUS holds train, dev and test in the i2b2 2010 format. Every system has the same encoder, data,
 batches and number of passes. Its learning rate is chosen on dev, with the first seed and a part of
@@ -26,7 +27,16 @@ from spacy.tokens import Doc
 from spacy.training.initialize import init_nlp
 from spacy.training.loop import create_train_batches
 from spacy.util import load_config, registry, resolve_dot_names
-from trainings import PARTS, ROOT, Trainer, Training, add_options, convert_parts, tune
+from trainings import (
+    PARTS,
+    ROOT,
+    Trainer,
+    Training,
+    add_options,
+    convert_parts,
+    print_row,
+    tune,
+)
 
 from spacy_bertlstm.evaluation.bootstrap import (
     bootstrap_intervals,
@@ -75,6 +85,17 @@ def main() -> None:
     trainer = Trainer(work, find_entities, arguments.gpu_id, arguments.jobs)
     make = partial(make_training, corpora=corpora, encoder=arguments.encoder)
     first, *_ = arguments.seeds
+
+    def measure(rates: dict[str, float]) -> dict[str, Speeds]:
+        learners = {
+            name: Learner(make(name, rates[name], passes=1, seed=first), arguments.gpu_id)
+            for name in arguments.systems
+        }
+        return measure_speeds(learners, corpora["dev"], arguments.rounds)
+
+    if arguments.speeds_only:
+        print_speeds(measure({name: SYSTEMS[name].guess for name in arguments.systems}))
+        return
     rates = {
         name: tune(
             trainer,
@@ -94,11 +115,7 @@ def main() -> None:
     results = dict(zip(runs, trainer.train_all(trainings), strict=True))
     if arguments.train_only:
         return
-    learners = {
-        name: Learner(make(name, rates[name], passes=1, seed=first), arguments.gpu_id)
-        for name in arguments.systems
-    }
-    speeds = measure_speeds(learners, corpora["dev"], arguments.rounds)
+    speeds = measure(rates)
     print(f"\nPasses: {arguments.passes}.", end=" ")
     print_table(results, rates, gold_entities(corpora["test"]), speeds)
 
@@ -111,6 +128,7 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--passes", type=int, default=6)
     parser.add_argument("--tuning-passes", type=int, default=3, help="to choose the rate")
     parser.add_argument("--train-only", action="store_true", help="without speeds and table")
+    parser.add_argument("--speeds-only", action="store_true", help="without whole trainings")
     parser.add_argument("--rounds", type=int, default=5, help="of the speed measurement")
     return parser.parse_args()
 
@@ -257,13 +275,27 @@ def print_table(
         )
         compared = STOCK in names and name != STOCK
         row.append(f"{randomization_test(pooled[name], pooled[STOCK]):.4f}" if compared else "")
-        for kind in Speeds._fields:
-            speed = statistics.median(getattr(speeds[name], kind))
-            ratio = ""
-            if compared:
-                ratio = f" ({speed / statistics.median(getattr(speeds[STOCK], kind)):.2f})"
-            row.append(f"{speed:.0f}{ratio}")
-        print(f"| {' | '.join(row)} |")
+        print_row([*row, *show_speeds(speeds, name)])
+
+
+def print_speeds(speeds: dict[str, Speeds]) -> None:
+    """Print Markdown: medians in turn, and ratios to stock."""
+    print_row(["", "training words/s", "inference words/s"])
+    print_row(["---"] * 3)
+    for name in speeds:
+        print_row([SYSTEMS[name].title, *show_speeds(speeds, name)])
+
+
+def show_speeds(speeds: dict[str, Speeds], name: str) -> list[str]:
+    """Words per second in training and in use, with the ratio to stock where it was measured."""
+    shown = []
+    for kind in Speeds._fields:
+        speed = statistics.median(getattr(speeds[name], kind))
+        ratio = ""
+        if STOCK in speeds and name != STOCK:
+            ratio = f" ({speed / statistics.median(getattr(speeds[STOCK], kind)):.2f})"
+        shown.append(f"{speed:.0f}{ratio}")
+    return shown
 
 
 if __name__ == "__main__":

@@ -262,8 +262,8 @@ class Staff(NamedTuple):
         environment = {
             **os.environ,
             "OMP_NUM_THREADS": str(self.threads),
-            # One that waits for work leaves the cores to the others.
-            "OMP_WAIT_POLICY": "PASSIVE",
+            # A thread waits awake between two operations, and sleeps while others have their turn.
+            "GOMP_SPINCOUNT": "5000",
             "RAYON_NUM_THREADS": str(self.threads),
             "TOKENIZERS_PARALLELISM": "true",
             "HF_HUB_OFFLINE": "1",
