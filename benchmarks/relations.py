@@ -56,7 +56,7 @@ from spacy_bertlstm.evaluation.calibration import fit_threshold
 from spacy_bertlstm.pipeline.relations import BertLstmRelations, Decoding, Proposal
 from spacy_bertlstm.tokens.build import CONCEPTS, RelationKey, relation_keys
 from spacy_bertlstm.tokens.corpus import give_spans, read_docs, write_docs
-from spacy_bertlstm.tokens.relations import found_relations, gold_relations
+from spacy_bertlstm.tokens.relations import found_relations, gold_relations, wanted_relations
 
 CONFIG, NER = "configs/relations_gold.cfg", "configs/ner.cfg"
 OURS, WITHOUT, SVM, NEAREST = "BiLSTM", "no BiLSTM", "TF-IDF + linear SVM", "nearest pair"
@@ -259,7 +259,7 @@ class Asker:
         golds = list(read_docs(path, self.nlp.vocab))
         docs = [split(give(gold, self.nlp)) for gold in golds]
         proposals = [self.head.propose(self.head.mentions(doc)) for doc in docs]
-        wanted = [gold_relations(gold, "mention") or set() for gold in golds]
+        wanted = [wanted_relations(gold, "mention") or set() for gold in golds]
         labels = self.head.labels
         total = Counter(label for keys in wanted for label, _, _ in keys)
         targets = [
@@ -440,7 +440,7 @@ def print_table(
     level: str = "mention",
 ) -> None:
     """Print Markdown: micro F1 on gold and on found entities, and the F1 of each label."""
-    gold = [gold_relations(doc, level) or set() for doc in read_docs(path)]
+    gold = [wanted_relations(doc, level) or set() for doc in read_docs(path)]
     number = Counter(label for keys in gold for label, _, _ in keys)
     right = [
         count_matches(entities(of_gold), entities(doc))

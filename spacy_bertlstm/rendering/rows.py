@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from spacy.tokens import Doc, Span
 
+from spacy_bertlstm.text.sections import Section, find_sections, section_at
 from spacy_bertlstm.tokens.build import CONCEPTS, said_spans
 from spacy_bertlstm.tokens.extensions import get_record, register_extensions, sound_relations
 
@@ -20,6 +21,7 @@ ENTITY_COLUMNS: Mapping[str, type] = {
     "text": str,
     "label": str,
     "kb_id": str,
+    "section": str,
     "assertion": str,
     "assertion_confidence": float,
     "confidence": float,
@@ -78,7 +80,8 @@ def doc_to_rows(doc: Doc, model: Mapping[str, Any] | None = None) -> Rows:
     name = doc.user_data.get("id") if record is None else record.id
     name = None if name is None else str(name)
     known = {"record": name}
-    entities = [{**known, **_entity(span), **read_by} for span in _spans(doc)]
+    sections = find_sections(doc.text)
+    entities = [{**known, **_entity(span, sections), **read_by} for span in _spans(doc)]
     with sound_relations():
         found = [_relation(doc, item) for item in doc._.relations]
         found += map(_concept_relation, doc._.concept_relations)
@@ -99,13 +102,14 @@ def _spans(doc: Doc) -> list[Span]:
     return [spans[key] for key in sorted(spans)]
 
 
-def _entity(span: Span) -> Row:
+def _entity(span: Span, sections: Sequence[Section]) -> Row:
     return {
         "start": span.start_char,
         "end": span.end_char,
         "text": span.text,
         "label": span.label_,
         "kb_id": span.kb_id_ or None,
+        "section": section_at(sections, span.start_char),
         "assertion": span._.assertion,
         "assertion_confidence": span._.assertion_confidence,
         "confidence": span._.confidence,

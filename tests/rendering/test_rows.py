@@ -29,6 +29,7 @@ def test_entities(note: Doc) -> None:
         "text": "fever",
         "label": "problem",
         "kb_id": None,
+        "section": None,
         "assertion": "absent",
         "assertion_confidence": 0.5,
         "confidence": 0.75,
@@ -133,3 +134,9 @@ def test_broken_relations_are_refused(relations: object, make_doc: Callable[...,
     doc._.relations = relations
     with pytest.raises(BertLstmError, match="BL208"):
         doc_to_rows(doc)
+
+
+def test_the_section_that_an_entity_begins_in() -> None:
+    doc = spacy.blank("en")("Plan: none\nALLERGIES:\npenicillin gives a rash")
+    doc.ents = [doc.char_span(22, 32, label="treatment"), doc.char_span(0, 4, label="test")]
+    assert [row["section"] for row in doc_to_rows(doc).entities] == ["Plan", "ALLERGIES"]
