@@ -14,11 +14,13 @@ from spacy_bertlstm.encoder.packed import Layer
 
 
 def has_packed_products(device: str) -> bool:
-    """Whether torch brings oneDNN's products with prepared weights, for a kind of device."""
+    """Whether torch has oneDNN's products with prepared weights, for a kind of device."""
     return (
         device == "cpu"
         and torch.backends.mkldnn.is_available()
         and hasattr(torch.ops.mkldnn, "_linear_pointwise")
+        # Not every processor that torch emulates bf16 on.
+        and bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
     )
 
 
