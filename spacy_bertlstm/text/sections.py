@@ -9,14 +9,13 @@ from typing import NamedTuple
 # of a colon are names of values far more often: "BP: 120/80".
 _NOUNS = frozenset(
     """
-    abdomen allergies allergy assessment chest comparison complaint complaints complications
-    condition consultation consultations course data diagnoses diagnosis discharge disposition
-    exam examination extremities findings follow-up followup general habits heart heent history
-    hospitalization illness illnesses immunizations impression indication indications
-    instructions investigations lab laboratory labs lungs medication medications meds neurologic
-    neurological objective operation operations plan procedure procedures prognosis
-    recommendation recommendations results review serologies signs skin studies subjective summary
-    surgeries surgery symptoms systems technique therapy treatment vitals
+    allergies allergy assessment comparison complaint complaints complications condition
+    consultation consultations course data diagnoses diagnosis discharge disposition exam
+    examination findings follow-up followup general habits history hospitalization hx illness
+    illnesses immunizations impression indication indications instructions investigations lab
+    laboratory labs medication medications meds objective operation operations plan procedure
+    procedures prognosis recommendation recommendations results review serologies signs studies
+    subjective summary surgeries surgery symptoms systems technique therapy treatment vitals
     """.split()
 )
 # What has one of these is part of a sentence.
@@ -45,17 +44,17 @@ class Section(NamedTuple):
 
 
 def find_sections(text: str) -> list[Section]:
-    """Find the headings that begin a line: in front of a colon, or a line alone.
+    """Find the headings: in front of a colon at the beginning of a line, or a line alone.
 
     RETURNS (list[Section]): In order. What stands in front of the first belongs to none.
     """
     sections = []
     for line in _LINE.finditer(text):
-        head, colon, _ = line[0].partition(":")
+        head, colon, rest = line[0].partition(":")
         lead = _NUMBER.match(head)
         start = lead.end() if lead else 0
         title = " ".join(head[start:].split())
-        if _is_heading(title, alone=not colon):
+        if _is_heading(title, colon=bool(colon), alone=not rest.strip()):
             sections.append(Section(line.start() + start, title))
     return sections
 
@@ -71,16 +70,22 @@ def section_at(sections: Sequence[Section], place: int) -> str | None:
     return sections[number - 1].title if number else None
 
 
-def _is_heading(title: str, *, alone: bool) -> bool:
-    """Whether a heading reads so; a line alone must be in capitals and name something known."""
+def _is_heading(title: str, *, colon: bool, alone: bool) -> bool:
+    """Whether a heading reads so.
+
+    colon (bool): Whether a colon follows it. Without, it must be in capitals, and name something
+        known.
+    alone (bool): Whether it has its line for itself; with a colon that is enough.
+    """
     words = _WORD.findall(title)
     if not words or len(title.split()) > _MOST_WORDS or not title[0].isupper():
         return False
-    if any(mark in title for mark in ".;!?,"):
+    # With figures it names the record.
+    if any(mark in ".;!?," or mark.isdigit() for mark in title):
         return False
     lower = [word.lower() for word in words]
     known = title in _ABBREVIATIONS or lower[0] in _NOUNS or lower[-1] in _NOUNS
-    if alone:
+    if not colon:
         return known and title.isupper()
     capitals = title.isupper() and sum(map(str.isalpha, title)) >= _FEWEST_CAPITALS
-    return capitals or (known and _PROSE.isdisjoint(lower))
+    return capitals or ((known or alone) and _PROSE.isdisjoint(lower))

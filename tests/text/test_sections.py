@@ -34,6 +34,9 @@ def test_headings_in_front_of_a_colon_and_alone() -> None:
         "Aspirin 81 mg: daily",
         "The course of his illness, long and dire: he died",
         "EKG",
+        "DISCHARGE SUMMARY 0014908-X",
+        "He was seen for:",
+        "Morphine : reaction is itching .",
         "NO ACUTE DISTRESS",
         "She had a long history of many illnesses in her family for all of her life: yes",
         ": none",
@@ -50,6 +53,8 @@ def test_what_is_no_heading(line: str) -> None:
     [
         ("  ALLERGIES: penicillin", "ALLERGIES"),
         ("HPI: cough", "HPI"),
+        ("Reason for Admission :", "Reason for Admission"),
+        ("Family Hx : none", "Family Hx"),
         ("Discharge medications:", "Discharge medications"),
         ("MEDICATIONS ON ADMISSION", "MEDICATIONS ON ADMISSION"),
         ("3) Hospital course :", "Hospital course"),
