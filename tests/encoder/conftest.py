@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from thinc.api import Model
 from tokenizers import Regex, Tokenizer, models, normalizers, pre_tokenizers, processors, trainers
 from transformers import (
     DebertaV2Config,
@@ -18,6 +19,9 @@ from transformers import (
     XLMRobertaModel,
     XLMRobertaTokenizerFast,
 )
+
+from spacy_bertlstm.encoder.transformer import build_transformer_model
+from spacy_bertlstm.encoder.windows import make_sentence_windows
 
 with warnings.catch_warnings():
     # It is written in TorchScript, of which torch warns.
@@ -159,3 +163,17 @@ def untrimmed_tokenizer() -> PreTrainedTokenizerFast:
     return PreTrainedTokenizerFast(
         tokenizer_object=byte_bpe(trim_offsets=False, add_prefix_space=True)
     )
+
+
+@pytest.fixture
+def make_model(tiny_bert: Path) -> Callable[[str], Model]:
+    """A transformer that has loaded its weights, by the precision of its products."""
+
+    def make(precision: str) -> Model:
+        model = build_transformer_model(
+            str(tiny_bert), make_sentence_windows(6), precision=precision
+        )
+        model.initialize()
+        return model
+
+    return make

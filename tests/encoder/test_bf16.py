@@ -1,7 +1,6 @@
 """bf16 products with prepared weights are those of autocast, and follow the weights."""
 
 from collections.abc import Callable
-from pathlib import Path
 
 import numpy
 import pytest
@@ -11,26 +10,12 @@ from thinc.api import Model
 
 from spacy_bertlstm.encoder import budget
 from spacy_bertlstm.encoder.bf16 import has_packed_products
-from spacy_bertlstm.encoder.transformer import build_transformer_model
-from spacy_bertlstm.encoder.windows import make_sentence_windows
 
 TEXTS = ["the patient has chest pain", "no fever", "aspirin was given daily for pain"]
 
 pytestmark = pytest.mark.skipif(
     not has_packed_products("cpu"), reason="torch comes without oneDNN's products"
 )
-
-
-@pytest.fixture
-def build(tiny_bert: Path) -> Callable[[str], Model]:
-    def make(precision: str) -> Model:
-        model = build_transformer_model(
-            str(tiny_bert), make_sentence_windows(6), precision=precision
-        )
-        model.initialize()
-        return model
-
-    return make
 
 
 def encode(model: Model) -> numpy.ndarray:
@@ -40,21 +25,21 @@ def encode(model: Model) -> numpy.ndarray:
 
 
 def test_they_are_near_fp32_and_those_of_autocast(
-    build: Callable[[str], Model], monkeypatch: pytest.MonkeyPatch
+    make_model: Callable[[str], Model], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    exact, prepared = encode(build("fp32")), encode(build("bf16"))
+    exact, prepared = encode(make_model("fp32")), encode(make_model("bf16"))
     numpy.testing.assert_allclose(prepared, exact, atol=0.05)
     assert not numpy.array_equal(prepared, exact)
     monkeypatch.setattr(budget, "has_packed_products", lambda device: False)
-    numpy.testing.assert_allclose(prepared, encode(build("bf16")), atol=0.02)
+    numpy.testing.assert_allclose(prepared, encode(make_model("bf16")), atol=0.02)
 
 
 @pytest.mark.parametrize("product", range(6))
 def test_weights_that_change_between_two_texts_count(
-    build: Callable[[str], Model], product: int
+    make_model: Callable[[str], Model], product: int
 ) -> None:
     """Whoever changes them: a training, an average of weights, a file."""
-    model = build("bf16")
+    model = make_model("bf16")
     before = encode(model)
     numpy.testing.assert_array_equal(encode(model), before)
     layers = model.shim._own_layers()
@@ -64,5 +49,5 @@ def test_weights_that_change_between_two_texts_count(
         weights *= numpy.linspace(0.5, 1.5, weights.size).reshape(weights.shape)
     after = encode(model)
     assert not numpy.array_equal(after, before)
-    fresh = build("bf16").from_bytes(model.to_bytes())
+    fresh = make_model("bf16").from_bytes(model.to_bytes())
     numpy.testing.assert_array_equal(encode(fresh), after)

@@ -1,7 +1,6 @@
 """int8 products are near those of the encoder, and nothing that is stored changes."""
 
 from collections.abc import Callable
-from pathlib import Path
 
 import numpy
 import pytest
@@ -13,24 +12,10 @@ from transformers.utils import ModelOutput
 
 from spacy_bertlstm.encoder import budget
 from spacy_bertlstm.encoder.int8 import Int8Product, has_int8
-from spacy_bertlstm.encoder.transformer import build_transformer_model
-from spacy_bertlstm.encoder.windows import make_sentence_windows
 
 TEXTS = ["the patient has chest pain", "no fever", "aspirin was given daily for pain"]
 
 needs_int8 = pytest.mark.skipif(not has_int8("cpu"), reason="no int8 products on this processor")
-
-
-@pytest.fixture
-def build(tiny_bert: Path) -> Callable[[str], Model]:
-    def make(precision: str) -> Model:
-        model = build_transformer_model(
-            str(tiny_bert), make_sentence_windows(6), precision=precision
-        )
-        model.initialize()
-        return model
-
-    return make
 
 
 def encode(model: Model, texts: list[str] = TEXTS) -> list[numpy.ndarray]:
@@ -68,20 +53,22 @@ def test_values_beyond_the_range_are_cut_and_not_wrapped() -> None:
 
 
 @needs_int8
-def test_int8_is_near_fp32_and_the_same_in_every_batch(build: Callable[[str], Model]) -> None:
-    exact, model = encode(build("fp32")), build("int8")
+def test_int8_is_near_fp32_and_the_same_in_every_batch(
+    make_model: Callable[[str], Model],
+) -> None:
+    exact, model = encode(make_model("fp32")), make_model("int8")
     together = encode(model)
     assert 0 < off_by(together, exact) < 0.05
     for text, vectors in zip(TEXTS, together, strict=True):
         numpy.testing.assert_array_equal(encode(model, [text])[0], vectors)
-    numpy.testing.assert_array_equal(encode(build("int8"))[0], together[0])
+    numpy.testing.assert_array_equal(encode(make_model("int8"))[0], together[0])
 
 
 @needs_int8
 def test_what_is_stored_stays_and_what_has_learned_is_quantized_anew(
-    build: Callable[[str], Model],
+    make_model: Callable[[str], Model],
 ) -> None:
-    model, plain = build("int8"), build("fp32")
+    model, plain = make_model("int8"), make_model("fp32")
     before = encode(model)
     for name, weight in model.transformer.state_dict().items():
         assert torch.equal(weight, plain.transformer.state_dict()[name]), name
@@ -101,9 +88,9 @@ def test_what_is_stored_stays_and_what_has_learned_is_quantized_anew(
 
 
 @needs_int8
-def test_a_model_that_has_run_can_be_copied(build: Callable[[str], Model]) -> None:
+def test_a_model_that_has_run_can_be_copied(make_model: Callable[[str], Model]) -> None:
     """As `nlp.replace_listeners` does."""
-    model = build("int8")
+    model = make_model("int8")
     vectors = encode(model)
     copied = model.copy()
     for found, right in zip(encode(copied), vectors, strict=True):
@@ -113,10 +100,10 @@ def test_a_model_that_has_run_can_be_copied(build: Callable[[str], Model]) -> No
 
 
 def test_without_int8_the_precision_is_that_of_auto(
-    build: Callable[[str], Model], monkeypatch: pytest.MonkeyPatch
+    make_model: Callable[[str], Model], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(budget, "has_int8", lambda device: False)
-    for found, right in zip(encode(build("int8")), encode(build("auto")), strict=True):
+    for found, right in zip(encode(make_model("int8")), encode(make_model("auto")), strict=True):
         numpy.testing.assert_array_equal(found, right)
 
 
