@@ -26,7 +26,7 @@ _CLOSENESS = 0.8
 # Texts and word pieces that tell the range of the encoder's values.
 _SAMPLE_TEXTS, _SAMPLE_LENGTH = 40, 120
 
-# Of each matrix of weights, so many tell whether it has been changed.
+# Of each array of weights, so many tell whether it has been changed.
 _SAMPLE_WEIGHTS = 16
 
 
@@ -221,8 +221,9 @@ class BudgetShim(HFShim):
 
 
 def _sample_weights(layers: Sequence[Layer]) -> Tensor:
-    """A few of the weights of each product."""
-    weights = [product.weight.view(-1) for layer in layers for product in layer.products]
+    """A few of the weights and of the biases of each product."""
+    products = [product for layer in layers for product in layer.products]
+    weights = [values.view(-1) for product in products for values in product.parameters()]
     return torch.cat([values[:: max(1, len(values) // _SAMPLE_WEIGHTS)] for values in weights])
 
 

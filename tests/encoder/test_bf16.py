@@ -35,8 +35,9 @@ def test_they_are_near_fp32_and_those_of_autocast(
 
 
 @pytest.mark.parametrize("product", range(6))
+@pytest.mark.parametrize("kind", ["weight", "bias"])
 def test_weights_that_change_between_two_texts_count(
-    make_model: Callable[[str], Model], product: int
+    make_model: Callable[[str], Model], product: int, kind: str
 ) -> None:
     """Whoever changes them: a training, an average of weights, a file."""
     model = make_model("bf16")
@@ -45,8 +46,8 @@ def test_weights_that_change_between_two_texts_count(
     layers = model.shim._own_layers()
     with torch.no_grad():
         # As thinc's optimizers do, behind torch's back.
-        weights = layers[-1].products[product].weight.detach().numpy()
-        weights *= numpy.linspace(0.5, 1.5, weights.size).reshape(weights.shape)
+        weights = getattr(layers[-1].products[product], kind).detach().numpy()
+        weights += numpy.linspace(0.0, 0.5, weights.size).reshape(weights.shape)
     after = encode(model)
     assert not numpy.array_equal(after, before)
     fresh = make_model("bf16").from_bytes(model.to_bytes())
