@@ -60,7 +60,6 @@ from spacy_bertlstm.tokens.relations import found_relations, gold_relations, wan
 
 CONFIG, NER = "configs/relations_gold.cfg", "configs/ner.cfg"
 OURS, WITHOUT, SVM, NEAREST = "BiLSTM", "no BiLSTM", "TF-IDF + linear SVM", "nearest pair"
-SCALES = (0.05, 0.1, 0.2)
 COSTS = (0.1, 0.3, 1.0, 3.0, 10.0)  # the SVM's C
 # The relations of each document.
 Relations = list[set[RelationKey]]
@@ -92,7 +91,11 @@ def main() -> None:
 
     trainer = Trainer(work, find_relations, arguments.gpu_id, arguments.jobs)
     scale = tune(
-        trainer, partial(make, OURS, first), SCALES, title="encoder_scale", score="rel_micro_f"
+        trainer,
+        partial(make, OURS, first),
+        arguments.scales,
+        title="encoder_scale",
+        score="rel_micro_f",
     )
     runs = [(name, seed) for seed in arguments.seeds for name in configs]
     results = trainer.train_all([make(name, seed, scale) for name, seed in runs])
@@ -112,6 +115,9 @@ def parse_arguments() -> argparse.Namespace:
     )
     add_options(parser, "benchmark_relations")
     parser.add_argument("--passes", type=int, default=6)
+    parser.add_argument(
+        "--scales", nargs="+", type=float, default=[0.05, 0.1, 0.2], help="of the encoder's rate"
+    )
     return parser.parse_args()
 
 

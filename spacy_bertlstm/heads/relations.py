@@ -18,16 +18,15 @@ from thinc.api import (
     Linear,
     Model,
     Ops,
-    ParametricAttention_v2,
     chain,
     concatenate,
     reduce_first,
     reduce_last,
     reduce_mean,
-    reduce_sum,
 )
 from thinc.types import Floats2d, Ints1d, Ragged
 
+from spacy_bertlstm.heads.attention import bag_attention
 from spacy_bertlstm.heads.pairs import (
     N_BUCKETS,
     Candidates,
@@ -83,7 +82,7 @@ def build_relation_classifier(
     type_width (int): Of the embeddings of types.
     window (int): The most tokens between two entities that are read.
     max_pairs (int): The most pairs scored at once in prediction, which bounds its memory; in
-        training all pairs of a batch are.
+        training all pairs of a batch are, at about 5 KB each.
     nO (int | None): The number of labels; left open, the component sets it.
     RETURNS (Model[tuple[list[Doc], list[Candidates]], Floats2d]): One row a pair.
     RAISES: BL362 where a number is not positive.
@@ -101,7 +100,7 @@ def build_relation_classifier(
         "pair_scorer",
         forward_pairs,
         layers=[
-            chain(ParametricAttention_v2(nO=hidden_width), reduce_sum()),
+            bag_attention(hidden_width),
             Embed(nO=hidden_width, nV=N_BUCKETS),
             chain(Dropout(), output),
         ],
@@ -207,9 +206,9 @@ def forward_pairs(
     ops = model.ops
     context, distance, output = model.layers
     places, lengths = context_places(layout.spans, layout.pairs, model.attrs["window"])
-    between, heads, tails = (_ints(ops, values) for values in (places, *layout.pairs.T))
-    read = Ragged(parts.tokens[between], _ints(ops, lengths))
-    contexts, backprop_context = context(read, is_train)
+    bags = Ragged(_ints(ops, places), _ints(ops, lengths))
+    contexts, backprop_context = context((parts.tokens, bags), is_train)
+    heads, tails = (_ints(ops, values) for values in layout.pairs.T)
     buckets = _ints(ops, distance_buckets(layout.spans, layout.pairs))
     distances, backprop_distance = distance(buckets, is_train)
     hidden = ops.relu(parts.heads[heads] + parts.tails[tails] + contexts + distances)
@@ -226,7 +225,7 @@ def forward_pairs(
         return Parts(
             scattered(parts.heads, heads, d_hidden),
             scattered(parts.tails, tails, d_hidden),
-            scattered(parts.tokens, between, backprop_context(d_hidden).dataXd),
+            backprop_context(d_hidden),
         )
 
     return Y, backprop
