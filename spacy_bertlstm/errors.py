@@ -189,6 +189,9 @@ MESSAGES = {
     # BL5xx: training
     "BL501": "max_words = {max_words}: it must be 0 (whole records) or positive.",
     "BL502": "a corpus has no path. Give --paths.train and --paths.dev.",
+    "BL503": "{path}: {count} relations go over a cut, since records are cut into runs of at most "
+    "{max_words} words. Nothing learns from them or finds them. max_words = 0 keeps records whole; "
+    "where only entities of one sentence are paired, they are out of reach all the same.",
     "BL510": "{path}: a training that has not ended left it. Go on with --resume, or remove it "
     "to start anew.",
     "BL511": "{path}: cannot be read as a checkpoint ({reason}). Remove it to start anew.",

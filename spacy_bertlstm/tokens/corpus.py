@@ -219,9 +219,10 @@ def make_corpus_reader(
         that one batch mixes many records; a longer sentence stays whole. 0 keeps records.
     given (bool): Give the pipeline the gold entities and span groups to work on, without what
         is said of them: for one that finds none by itself.
-    RETURNS (Callable): From a pipeline to its examples; nothing is left out.
+    RETURNS (Callable): From a pipeline to its examples; nothing is left out without a warning.
     RAISES: BL501; when read, BL101, BL201, BL202 (nothing to learn from), BL210, BL376 (a record
         with categories, which are of the whole, would be cut) and BL502 (no path).
+    WARNS: BL503 (relations over a cut).
     """
     if max_words < 0:
         raise BertLstmError("BL501", max_words=max_words)
@@ -229,10 +230,12 @@ def make_corpus_reader(
     def read_examples(nlp: Language) -> Iterator[Example]:
         if path is None:
             raise BertLstmError("BL502")
-        annotated = False
+        annotated, n_cut = False, 0
         for doc in read_docs(Path(path), nlp.vocab):
             annotated = annotated or bool(doc.ents or doc.cats)
             parts = cut_doc(doc, max_words)
+            if len(parts) > 1:
+                n_cut += len(doc._.relations) - sum(len(part._.relations) for part in parts)
             if doc.cats and len(parts) > 1:
                 raise BertLstmError("BL376", path=path, max_words=max_words)
             for part in parts:
@@ -242,6 +245,9 @@ def make_corpus_reader(
                 yield Example(predicted, part)
         if not annotated:
             raise BertLstmError("BL202", path=path)
+        if n_cut:
+            told = BertLstmError("BL503", path=path, count=n_cut, max_words=max_words)
+            warnings.warn(str(told), stacklevel=2)
 
     return read_examples
 

@@ -230,6 +230,22 @@ def test_relations_move_with_the_part_that_holds_them() -> None:
     assert cut_doc(doc, 0) == [doc]
 
 
+def test_relations_over_a_cut_are_counted_in_a_warning(tmp_path: Path) -> None:
+    doc = doc_of([3, 3, 3], [(0, 1), (2, 3), (3, 4), (7, 8)])
+    extents = [[ent.start_char, ent.end_char, "x"] for ent in doc.ents]
+    doc._.relations = [
+        {"label": "a", "head": extents[head], "tail": extents[tail]}
+        for head, tail in [(0, 1), (1, 2), (3, 0)]
+    ]
+    path = tmp_path / "d.spacy"
+    write_docs([doc, doc], path)
+    with pytest.warns(UserWarning, match=r"BL503.*d\.spacy: 4 relations.*at most 3 words"):
+        parts = list(make_corpus_reader(path, max_words=3)(NLP))
+    assert sum(len(eg.reference._.relations) for eg in parts) == 2
+    (whole, _) = make_corpus_reader(path)(NLP)
+    assert len(whole.reference._.relations) == 3
+
+
 def test_what_is_no_relation_is_a_coded_error() -> None:
     doc = doc_of([3, 3])
     doc._.relations = [{"label": "a", "head": [0, 2, "x"]}]
