@@ -14,11 +14,11 @@ from thinc.types import Floats1d
 from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
-from spacy_bertlstm.encoder.bf16 import Bf16Layer, has_packed_products
 from spacy_bertlstm.encoder.int8 import can_quantize, has_int8, quantize_layers
 from spacy_bertlstm.encoder.packed import Group, Layer, can_pack, make_group, run_packed
 from spacy_bertlstm.encoder.pieces import Pieces
 from spacy_bertlstm.encoder.precision import Precision, autocast_dtype
+from spacy_bertlstm.encoder.prepared import PreparedLayer, has_prepared_products
 from spacy_bertlstm.encoder.threads import require_own_threads
 
 # In training batches of 640 words, of case reports, padding falls from 34 % of the pieces to 7 %.
@@ -32,7 +32,7 @@ _SAMPLE_WEIGHTS = 16
 
 @dataclass(frozen=True)
 class Prepared:
-    """An encoder's layers, made ready for products in bf16 or int8.
+    """An encoder's layers, made ready for products on a CPU.
 
     weights (Tensor): Some of those that they were made from.
     layers (Sequence[Layer]): What they were made to.
@@ -186,8 +186,9 @@ class BudgetShim(HFShim):
             return None
         if self.precision is Precision.int8 and has_int8(device) and can_quantize(self._model):
             return self._quantize
-        if autocast_dtype(self.precision, device) is torch.bfloat16 and has_packed_products(device):
-            return lambda layers: [Bf16Layer(layer) for layer in layers]
+        dtype = autocast_dtype(self.precision, device) or torch.float32
+        if has_prepared_products(device, dtype):
+            return lambda layers: [PreparedLayer(layer, dtype) for layer in layers]
         return None
 
     def _quantize(self, layers: Sequence[Layer]) -> Sequence[Layer]:

@@ -155,7 +155,7 @@ def run_packed(
     X = X + (segments.weight[0] if type_ids is None else segments(type_ids))
     X = drop(embeddings.LayerNorm(X), rate)  # (n_pieces, width)
     n_pieces = len(X)
-    if X.device.type == "cpu" and torch.is_autocast_enabled("cpu"):
+    if X.device.type == "cpu" and (torch.is_autocast_enabled("cpu") or not encoder.training):
         # Copies of a row, since zeros cannot be normalized where an encoder's epsilon is 0, as
         # it is when spacy-transformers has stored one of 1e-12.
         spare = X[:1].detach().expand(round_rows(n_pieces) - n_pieces, -1)

@@ -30,7 +30,7 @@ def bound_kernel_caches() -> None:
 def round_rows(n_rows: int) -> int:
     """Round the number of rows of a matrix product up.
 
-    On a CPU a product in bf16 has a kernel for each number of rows, which takes milliseconds to
+    On a CPU oneDNN's products have a kernel for each number of rows, which takes milliseconds to
     make, often longer than to run.
     """
     step = max(_ROWS, 2 ** (n_rows.bit_length() - 1) // _SIZES_AN_OCTAVE)

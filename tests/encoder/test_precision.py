@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from unittest.mock import patch
 
 import numpy
 import pytest
@@ -9,6 +10,7 @@ import spacy
 import torch
 from transformers.utils import ModelOutput
 
+from spacy_bertlstm.encoder import packed
 from spacy_bertlstm.encoder import precision as precision_module
 from spacy_bertlstm.encoder.precision import Precision, autocast_dtype, has_bf16, read_precision
 from spacy_bertlstm.encoder.transformer import TransformerModel, build_transformer_model
@@ -56,12 +58,12 @@ def encode(model: TransformerModel, *, is_train: bool = False) -> numpy.ndarray:
 
 
 def product_types(model: TransformerModel, *, is_train: bool) -> set[torch.dtype]:
-    """The types that an activation is given, which are those of products."""
-    types = set()
-    activation = model.transformer.encoder.layer[0].intermediate.intermediate_act_fn
-    with activation.register_forward_pre_hook(lambda module, args: types.add(args[0].dtype)):
+    """The types that attention is given, which are those of products."""
+    with patch.object(
+        packed, "scaled_dot_product_attention", wraps=packed.scaled_dot_product_attention
+    ) as attend:
         encode(model, is_train=is_train)
-    return types
+    return {call.args[0].dtype for call in attend.call_args_list}
 
 
 @pytest.mark.parametrize("is_train", [False, True])

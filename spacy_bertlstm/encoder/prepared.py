@@ -1,0 +1,81 @@
+"""The matrix products of BERT's layers on a CPU, with weights that are laid out once.
+
+oneDNN wants weights in an order of its own. Torch brings them into it in each batch, and autocast
+rounds them before; on a processor that multiplies bf16 fast, both take longer than the products.
+"""
+
+from typing import cast
+
+import torch
+from torch import Tensor
+from torch.nn import Linear, functional
+
+from spacy_bertlstm.encoder.packed import Layer
+
+
+def has_prepared_products(device: str, dtype: torch.dtype) -> bool:
+    """Whether torch has oneDNN's products with prepared weights.
+
+    device (str): "cpu", or another kind of torch's.
+    dtype (torch.dtype): Of what is multiplied, float32 or bfloat16.
+    """
+    return (
+        device == "cpu"
+        and torch.backends.mkldnn.is_available()
+        and hasattr(torch.ops.mkldnn, "_linear_pointwise")
+        # Not every processor that torch emulates bf16 on.
+        and (dtype is torch.float32 or bool(torch.ops.mkldnn._is_mkldnn_bf16_supported()))
+    )
+
+
+class PreparedLayer(Layer):
+    """A layer whose products are of one number format; what they are given may be wider.
+
+    layer (Layer): Whose weights are copied; they stay as they are.
+    dtype (torch.dtype): float32 or bfloat16.
+    """
+
+    def __init__(self, layer: Layer, dtype: torch.dtype) -> None:
+        vars(self).update(vars(layer))
+        self._projection = Product([layer.query, layer.key, layer.value], dtype)
+        self._mixture = Product([layer.mixture], dtype)
+        self._expansion = Product([layer.expansion], dtype)
+        self._contraction = Product([layer.contraction], dtype)
+        # Where it is GELU, it is done as the product is written, which spares its way to memory.
+        self._joins = getattr(layer.activate, "act", None) is functional.gelu
+
+    def project(self, X: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        queries, keys, values = self._projection(X).chunk(3, dim=1)
+        return queries, keys, values
+
+    def mix(self, Y: Tensor) -> Tensor:
+        return self._mixture(Y)
+
+    def feed_forward(self, X: Tensor) -> Tensor:
+        if self._joins:
+            return self._contraction(self._expansion(X, "gelu"))
+        return self._contraction(self.activate(self._expansion(X)))
+
+
+class Product:
+    """A linear layer, or several of one input side by side.
+
+    parts (list[Linear]): Layers of one input.
+    dtype (torch.dtype): Of weights, inputs and outputs.
+    """
+
+    def __init__(self, parts: list[Linear], dtype: torch.dtype) -> None:
+        self._dtype = dtype
+        weights = torch.cat([part.weight for part in parts]).to(dtype)  # (nO, nI)
+        self._weights = torch.ops.mkldnn._reorder_linear_weight(weights)
+        self._bias = torch.cat([part.bias for part in parts]).to(dtype)
+
+    def __call__(self, X: Tensor, activation: str = "none") -> Tensor:
+        """Multiply, (n_pieces, nI) to (n_pieces, nO).
+
+        activation (str): "gelu", exactly calculated, or "none".
+        """
+        Y = torch.ops.mkldnn._linear_pointwise(
+            X.to(self._dtype), self._weights, self._bias, activation, [], "none"
+        )
+        return cast(Tensor, Y)

@@ -1,0 +1,80 @@
+"""Products with prepared weights are those of the layers themselves, and follow the weights."""
+
+from collections.abc import Callable
+
+import numpy
+import pytest
+import spacy
+import torch
+from thinc.api import Model
+from transformers import BertConfig
+from transformers.models.bert.modeling_bert import BertLayer
+
+from spacy_bertlstm.encoder import budget
+from spacy_bertlstm.encoder.packed import Layer
+from spacy_bertlstm.encoder.prepared import PreparedLayer, has_prepared_products
+
+# The place of the keys among a layer's products.
+KEYS = 1
+TEXTS = ["the patient has chest pain", "no fever", "aspirin was given daily for pain"]
+
+pytestmark = pytest.mark.skipif(
+    not has_prepared_products("cpu", torch.bfloat16),
+    reason="torch comes without oneDNN's products in bf16",
+)
+
+
+def encode(model: Model) -> numpy.ndarray:
+    nlp = spacy.blank("en")
+    data = model.predict([nlp.make_doc(text) for text in TEXTS]).doc_data
+    return numpy.concatenate([of_doc.model_output.last_hidden_state[0] for of_doc in data])
+
+
+def test_they_are_near_fp32_and_those_of_autocast(
+    make_model: Callable[[str], Model], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    exact, prepared = encode(make_model("fp32")), encode(make_model("bf16"))
+    numpy.testing.assert_allclose(prepared, exact, atol=0.05)
+    assert not numpy.array_equal(prepared, exact)
+    monkeypatch.setattr(budget, "has_prepared_products", lambda device, dtype: False)
+    numpy.testing.assert_allclose(exact, encode(make_model("fp32")), atol=1e-5)
+    numpy.testing.assert_allclose(prepared, encode(make_model("bf16")), atol=0.02)
+
+
+@pytest.mark.parametrize("activation", ["gelu", "relu", "gelu_new"])
+def test_an_activation_that_cannot_be_joined_to_a_product_runs_behind_it(activation: str) -> None:
+    torch.manual_seed(0)
+    config = BertConfig(
+        hidden_size=32, num_attention_heads=2, intermediate_size=64, hidden_act=activation
+    )
+    layer = Layer(BertLayer(config))
+    X = torch.randn(5, 32)
+    with torch.no_grad():
+        prepared = PreparedLayer(layer, torch.float32)
+        torch.testing.assert_close(prepared.feed_forward(X), layer.feed_forward(X))
+        for found, wanted in zip(prepared.project(X), layer.project(X), strict=True):
+            torch.testing.assert_close(found, wanted)
+        torch.testing.assert_close(prepared.mix(X), layer.mix(X))
+
+
+@pytest.mark.parametrize("product", range(6))
+@pytest.mark.parametrize("kind", ["weight", "bias"])
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_weights_that_change_between_two_texts_count(
+    make_model: Callable[[str], Model], product: int, kind: str, precision: str
+) -> None:
+    """Whoever changes them: a training, an average of weights, a file."""
+    model = make_model(precision)
+    before = encode(model)
+    numpy.testing.assert_array_equal(encode(model), before)
+    layers = model.shim._own_layers()
+    with torch.no_grad():
+        # As thinc's optimizers do, behind torch's back.
+        weights = getattr(layers[-1].products[product], kind).detach().numpy()
+        weights += numpy.linspace(0.0, 0.5, weights.size).reshape(weights.shape)
+    after = encode(model)
+    # What is added to all keys of a text changes no attention, but for rounding.
+    if (product, kind, precision) != (KEYS, "bias", "fp32"):
+        assert not numpy.array_equal(after, before)
+    fresh = make_model(precision).from_bytes(model.to_bytes())
+    numpy.testing.assert_array_equal(encode(fresh), after)
