@@ -53,7 +53,8 @@ from spacy_bertlstm.evaluation.bootstrap import (
     randomization_test,
 )
 from spacy_bertlstm.evaluation.calibration import fit_threshold
-from spacy_bertlstm.pipeline.relations import BertLstmRelations, Decoding, Proposal
+from spacy_bertlstm.pipeline.proposals import Decoding, Proposal
+from spacy_bertlstm.pipeline.relations import BertLstmRelations
 from spacy_bertlstm.tokens.build import CONCEPTS, RelationKey, relation_keys
 from spacy_bertlstm.tokens.corpus import give_spans, read_docs, write_docs
 from spacy_bertlstm.tokens.relations import found_relations, gold_relations, wanted_relations
