@@ -52,7 +52,7 @@ from spacy_bertlstm.evaluation.bootstrap import (
     count_matches,
     randomization_test,
 )
-from spacy_bertlstm.evaluation.calibration import fit_threshold
+from spacy_bertlstm.evaluation.calibration import Average, fit_thresholds
 from spacy_bertlstm.pipeline.proposals import Decoding, Proposal
 from spacy_bertlstm.pipeline.relations import BertLstmRelations
 from spacy_bertlstm.tokens.build import CONCEPTS, RelationKey, relation_keys
@@ -90,7 +90,8 @@ def main() -> None:
             name.replace(" ", "_"), configs[name], settings, files, arguments.passes, seed
         )
 
-    trainer = Trainer(work, find_relations, arguments.gpu_id, arguments.jobs)
+    measure = partial(find_relations, average=arguments.average)
+    trainer = Trainer(work, measure, arguments.gpu_id, arguments.jobs, arguments.average)
     scale = tune(
         trainer,
         partial(make, OURS, first),
@@ -118,6 +119,13 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--passes", type=int, default=6)
     parser.add_argument(
         "--scales", nargs="+", type=float, default=[0.05, 0.1, 0.2], help="of the encoder's rate"
+    )
+    parser.add_argument(
+        "--average",
+        type=Average,
+        choices=list(Average),
+        default=Average.micro,
+        help="of thresholds",
     )
     return parser.parse_args()
 
@@ -183,11 +191,14 @@ def write_found(
     return target
 
 
-def find_relations(training: Training, nlp: Language) -> dict[str, Any]:
+def find_relations(
+    training: Training, nlp: Language, average: Average = Average.micro
+) -> dict[str, Any]:
     """What a pipeline finds in the test part, its thresholds fitted on dev."""
     with tempfile.TemporaryDirectory() as folder:
         command = [sys.executable, "-m", "spacy", "bertlstm", "calibrate", str(nlp.path)]
-        subprocess.run([*command, str(training.corpora["dev"]), folder], check=True)
+        paths = [str(training.corpora["dev"]), folder]
+        subprocess.run([*command, *paths, "--average", average], check=True)
         fitted = spacy.load(folder)
     level = fitted.get_pipe("relations").level
     result: dict[str, Any] = {}
@@ -290,7 +301,10 @@ def judge_simply(
     parts = {seed: asker.read(path) for seed, path in found.items()}
     systems = {}
     for name, variants in judges.items():
-        fitted = {title: Fitted(asker.head.labels, judge, dev) for title, judge in variants.items()}
+        fitted = {
+            title: Fitted(asker.head.labels, judge, dev, arguments.average)
+            for title, judge in variants.items()
+        }
         best = max(fitted, key=lambda title: fitted[title].f1)
         tried = ", ".join(f"{title}: {100 * fitted[title].f1:.2f}" for title in fitted)
         print(f"{name}: micro F1 on dev, thresholds fitted there: {tried}; chosen: {best}")
@@ -304,13 +318,11 @@ def judge_simply(
 class Fitted:
     """A judge with the threshold of each label that is best on dev."""
 
-    def __init__(self, labels: Sequence[str], judge: Judge, dev: Part) -> None:
+    def __init__(self, labels: Sequence[str], judge: Judge, dev: Part, average: Average) -> None:
         self.labels, self.judge = labels, judge
         scores = numpy.concatenate(self.ask(dev))
         right = numpy.concatenate(dev.targets)
-        fitted = [
-            fit_threshold(scores[:, i], right[:, i], int(dev.total[i])) for i in range(len(labels))
-        ]
+        fitted = fit_thresholds(scores, right, dev.total, average)
         self.thresholds = {
             label: 1.0 if value is None else value
             for label, value in zip(labels, fitted, strict=True)

@@ -19,10 +19,11 @@ from tqdm import tqdm
 from spacy_bertlstm.cli.app import app, errors_as_messages, load_pipeline
 from spacy_bertlstm.errors import BertLstmError
 from spacy_bertlstm.evaluation.calibration import (
+    Average,
     bin_reliability,
     expected_calibration_error,
     fit_temperature,
-    fit_threshold,
+    fit_thresholds,
     judge_entities,
     negative_log_likelihood,
 )
@@ -51,15 +52,21 @@ def calibrate(
     bins: Annotated[
         int, typer.Option(min=1, help="Of equal width, for the expected calibration error")
     ] = 10,
+    average: Annotated[
+        Average,
+        typer.Option(
+            help="Relations: micro gives all labels together the best F1, macro each label its own"
+        ),
+    ] = Average.micro,
     json_path: Annotated[
         Path | None, typer.Option("--json", help="Write the figures and the bins to this file")
     ] = None,
 ) -> None:
     """Fit a pipeline's confidences, and the thresholds of its relations, on gold Docs.
 
-    The entities found stay the same; of relations, each label's are found from the confidence
-    that gives the best F1. The figures on DEV flatter, since all was fitted there; those on --test
-    do not.
+    The entities found stay the same; relations of a label are found from a confidence of its own,
+    so that F1 is best. The figures on DEV flatter, since all was fitted there; those on --test do
+    not.
     """
     with errors_as_messages():
         require_no_files(output)
@@ -78,8 +85,10 @@ def calibrate(
         if name is not None:
             report |= _fit_temperature(nlp, fresh, name, paths, bins, lines)
         if relating:
-            fitted = {other: _fit_thresholds(nlp, fresh, other, paths, lines) for other in relating}
-            report["relations"] = fitted
+            report["relations"] = {
+                other: _fit_thresholds(nlp, fresh, other, paths, average, lines)
+                for other in relating
+            }
         with written_whole(output) as place:
             fresh.to_disk(place)
             if json_path is not None:
@@ -124,9 +133,14 @@ def _fit_temperature(
 
 
 def _fit_thresholds(
-    nlp: Language, fresh: Language, name: str, paths: dict[str, Path], lines: list[str]
+    nlp: Language,
+    fresh: Language,
+    name: str,
+    paths: dict[str, Path],
+    average: Average,
+    lines: list[str],
 ) -> dict[str, Any]:
-    """Set the thresholds of a component of the fresh pipeline, each label's for its best F1.
+    """Set the thresholds of a component of the fresh pipeline, one a label, for the best F1.
 
     A label of which nothing right was proposed keeps its own.
 
@@ -140,10 +154,11 @@ def _fit_thresholds(
     if not dev.right.any():
         raise BertLstmError("BL363", path=paths["dev"], component=name)
     before = relations.thresholds
-    after = dict(before)
-    for i, label in enumerate(relations.labels):
-        fitted = fit_threshold(dev.probabilities[:, i], dev.right[:, i], int(dev.gold[i]))
-        after[label] = before[label] if fitted is None else fitted
+    fitted = fit_thresholds(dev.probabilities, dev.right, dev.gold, average)
+    after = {
+        label: before[label] if value is None else value
+        for label, value in zip(relations.labels, fitted, strict=True)
+    }
     other.thresholds = after
     report: dict[str, Any] = {
         "thresholds": {label: [before[label], after[label]] for label in after}

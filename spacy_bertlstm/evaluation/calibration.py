@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 
 import numpy
 from spacy.tokens import Doc
@@ -155,28 +156,79 @@ def fit_temperature(
     return math.exp((low + high) / 2)
 
 
-def fit_threshold(
-    confidences: Sequence[float] | numpy.ndarray,
-    right: Sequence[bool] | numpy.ndarray,
-    total: int,
-) -> float | None:
-    """Find the least confidence that gives the best F1.
+class Average(StrEnum):
+    """Which F1 thresholds are to give: over all labels together, or of each label for itself."""
 
-    confidences (Sequence[float]): Of all that was proposed.
-    right (Sequence[bool]): Whether each is right.
-    total (int): How many are to be found, whether they were proposed or not.
-    RETURNS (float | None): Halfway from the last that is found to the next; None where nothing
-        that was proposed is right.
+    micro = "micro"
+    macro = "macro"
+
+
+def fit_thresholds(
+    confidences: numpy.ndarray,
+    right: numpy.ndarray,
+    totals: Sequence[int] | numpy.ndarray,
+    average: Average = Average.micro,
+) -> list[float | None]:
+    """Find the least confidence of each label that together give the best F1.
+
+    confidences (numpy.ndarray): Of all that was proposed, (n_proposed, n_labels).
+    right (numpy.ndarray): Whether each is right, of the same shape.
+    totals (Sequence[int]): How many of each label are to be found, proposed or not.
+    average (Average): With "micro" a label is found as far as it serves the F1 of all, and may
+        be found nowhere; with "macro" each has its own best F1, and a rare or a hard one may cost
+        the others' much.
+    RETURNS (list[float | None]): Halfway from the last that is found to the next; None of a label
+        of which nothing right was proposed.
     """
-    values = numpy.asarray(confidences, dtype="float64")
-    order = numpy.argsort(-values, kind="stable")
-    values = values[order]
-    hits = numpy.cumsum(numpy.asarray(right, dtype=bool)[order])
-    if not len(hits) or not hits[-1]:
-        return None
-    scores = 2 * hits / (numpy.arange(1, len(hits) + 1) + total)
-    following = numpy.append(values[1:], 0.0)
-    # What is equally sure is found together.
-    best = int(numpy.argmax(numpy.where(following < values, scores, 0.0)))
-    middle = (values[best] + following[best]) / 2
-    return float(middle if middle > following[best] else values[best])
+    columns = range(len(totals))
+    cuts = [_Cuts(confidences[:, i], right[:, i]) for i in columns]
+    places = [0] * len(cuts)
+    for group in [columns] if average is Average.micro else [[i] for i in columns]:
+        total = sum(int(totals[i]) for i in group)
+        for i, place in zip(group, _best_places([cuts[i] for i in group], total), strict=True):
+            places[i] = place
+    return [
+        cut.threshold(place) if cut.hits[-1] else None
+        for cut, place in zip(cuts, places, strict=True)
+    ]
+
+
+class _Cuts:
+    """How many of a label are found, and are right, by where its confidences are cut.
+
+    numbers, hits, misses (numpy.ndarray): Of each cut, the first of which finds nothing.
+    """
+
+    def __init__(self, confidences: numpy.ndarray, right: numpy.ndarray) -> None:
+        order = numpy.argsort(-confidences, kind="stable")
+        values = confidences[order].astype("float64")
+        # What is equally sure is found together.
+        last = numpy.append(values[1:] < values[:-1], numpy.ones(min(1, len(values)), dtype=bool))
+        self.numbers = numpy.append(0, numpy.flatnonzero(last) + 1)
+        self.hits = numpy.append(0, numpy.cumsum(right[order], dtype="int64"))[self.numbers]
+        self._bounds = numpy.concatenate([[1.0], values[last], [0.0]])
+
+    def threshold(self, place: int) -> float:
+        """The least confidence of what a cut finds."""
+        upper, lower = self._bounds[place : place + 2]
+        middle = (upper + lower) / 2
+        return float(middle if middle > lower else upper)
+
+
+def _best_places(cuts: Sequence[_Cuts], total: int) -> list[int]:
+    """The cuts of labels that together have the best F1.
+
+    That F1 is what one more that is found must pay for being found, so that each label can be cut
+    for itself (Dinkelbach, Management Science 1967).
+    """
+    price = 0.0
+    while True:
+        places = [int(numpy.argmax(2 * cut.hits - price * cut.numbers)) for cut in cuts]
+        hits, number = (
+            sum(int(values[place]) for values, place in zip(arrays, places, strict=True))
+            for arrays in ([cut.hits for cut in cuts], [cut.numbers for cut in cuts])
+        )
+        f1 = 2 * hits / max(1, number + total)
+        if f1 <= price:
+            return places
+        price = f1

@@ -1,3 +1,4 @@
+import itertools
 import math
 
 import numpy
@@ -8,10 +9,11 @@ from spacy.vocab import Vocab
 from spacy_bertlstm.evaluation.calibration import (
     HIGHEST,
     LOWEST,
+    Average,
     bin_reliability,
     expected_calibration_error,
     fit_temperature,
-    fit_threshold,
+    fit_thresholds,
     judge_entities,
     negative_log_likelihood,
 )
@@ -111,23 +113,37 @@ def test_without_annotation_nothing_is_known() -> None:
     assert judge_entities(doc, [(3, 7, "problem")]) == [None]
 
 
+def f1_of(found: numpy.ndarray, right: numpy.ndarray, total: int) -> float:
+    return 2 * (found & right).sum() / max(1, found.sum() + total)
+
+
+@pytest.mark.parametrize("average", list(Average))
 @pytest.mark.parametrize("missing", [0, 3])
-def test_the_threshold_is_the_best_of_all(missing: int) -> None:
+def test_no_other_thresholds_are_better(missing: int, average: Average) -> None:
+    """Against all that tell the confidences apart, of up to three labels."""
     rng = numpy.random.default_rng(0)
-    for _ in range(50):
-        n = int(rng.integers(1, 12))
+    nowhere = 0
+    for _ in range(60):
+        shape = int(rng.integers(0, 9)), int(rng.integers(1, 4))
         # Some are equally sure.
-        confidences = rng.integers(1, 8, size=n) / 8
-        right = rng.random(n) < 0.4
-
-        def f1(threshold: float, confidences=confidences, right=right) -> float:
-            found = confidences >= threshold
-            return 2 * (found & right).sum() / (found.sum() + right.sum() + missing)
-
-        threshold = fit_threshold(confidences, right, int(right.sum()) + missing)
-        if not right.any():
-            assert threshold is None
+        confidences = rng.integers(1, 8, size=shape) / 8
+        right = rng.random(shape) < [0.6, 0.3, 0.1][: shape[1]]
+        totals = right.sum(axis=0) + missing
+        fitted = fit_thresholds(confidences, right, totals, average)
+        assert [value is None for value in fitted] == [not column.any() for column in right.T]
+        thresholds = numpy.asarray([0.999 if value is None else value for value in fitted])
+        assert ((thresholds > 0) & (thresholds <= 1)).all()
+        assert not (thresholds == confidences).any()
+        found = confidences >= thresholds
+        nowhere += int((right.any(axis=0) & ~found.any(axis=0)).sum())
+        cuts = [*(numpy.arange(7) / 8 + 0.1), 1.0]
+        if average is Average.macro:
+            for i, column in enumerate(right.T):
+                each = [f1_of(confidences[:, i] >= cut, column, totals[i]) for cut in cuts]
+                assert f1_of(found[:, i], column, totals[i]) == max(each)
         else:
-            assert 0 < threshold <= 1 and threshold not in confidences
-            assert f1(threshold) == max(map(f1, confidences))
-    assert fit_threshold([], [], 4) is None
+            tried = itertools.product(cuts, repeat=shape[1])
+            best = max(f1_of(confidences >= one, right, totals.sum()) for one in tried)
+            assert f1_of(found, right, totals.sum()) == best
+    # A label that would cost the others more than it brings is found nowhere, but for its own F1.
+    assert (nowhere > 0) == (average is Average.micro)
