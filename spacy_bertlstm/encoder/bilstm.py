@@ -14,8 +14,8 @@ from torch import Tensor
 from spacy_bertlstm.encoder.dropout import drop
 from spacy_bertlstm.encoder.precision import Precision, autocast_dtype
 from spacy_bertlstm.encoder.stairs import Stairs, make_stairs
-from spacy_bertlstm.encoder.threads import one_thread, require_own_threads
 from spacy_bertlstm.encoder.trained_lstm import TrainedLayer
+from spacy_bertlstm.threads import one_thread, require_own_threads
 
 InT = list[Floats2d]
 OutT = list[Floats2d]

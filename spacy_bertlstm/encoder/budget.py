@@ -19,7 +19,7 @@ from spacy_bertlstm.encoder.packed import Group, Layer, can_pack, make_group, ru
 from spacy_bertlstm.encoder.pieces import Pieces
 from spacy_bertlstm.encoder.precision import Precision, autocast_dtype
 from spacy_bertlstm.encoder.prepared import PreparedLayer, has_prepared_products
-from spacy_bertlstm.encoder.threads import require_own_threads
+from spacy_bertlstm.threads import require_own_threads
 
 # In training batches of 640 words, of case reports, padding falls from 34 % of the pieces to 7 %.
 _CLOSENESS = 0.8

@@ -14,7 +14,7 @@ from torch.nn import Linear
 from torch.nn.functional import pad, scaled_dot_product_attention
 
 from spacy_bertlstm.encoder.dropout import drop
-from spacy_bertlstm.encoder.threads import round_rows
+from spacy_bertlstm.threads import round_rows
 
 # Tables of attention are as wide as a multiple of this, for the reason that `round_rows` gives.
 _WIDTHS = 16

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from spacy_bertlstm.encoder.threads import round_rows
+from spacy_bertlstm.threads import round_rows
 
 
 @dataclass(frozen=True)

@@ -20,9 +20,9 @@ from transformers.utils import ModelOutput
 from spacy_bertlstm.encoder.budget import BudgetShim, budgeted_encoder, start_mix
 from spacy_bertlstm.encoder.pieces import Pieces, cut_pieces
 from spacy_bertlstm.encoder.precision import Precision, read_precision
-from spacy_bertlstm.encoder.threads import require_own_threads
 from spacy_bertlstm.encoder.windows import SpanGetter, split_to_fit
 from spacy_bertlstm.errors import BertLstmError, first_line
+from spacy_bertlstm.threads import require_own_threads
 
 _NOTHING: Mapping[str, Any] = SimpleFrozenDict()
 # The longest run, for encoders that name no limit of their own or a higher one.

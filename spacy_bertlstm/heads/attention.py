@@ -8,6 +8,8 @@ from thinc.api import Model, torch2xp, xp2torch
 from thinc.types import Floats1d, Floats2d, Ragged
 from torch.nn import functional
 
+from spacy_bertlstm.threads import require_own_threads
+
 # The rows, and which of them are in each bag: their places, one bag behind the other.
 Bags = tuple[Floats2d, Ragged]
 
@@ -22,12 +24,14 @@ def bag_attention(width: int) -> Model[Bags, Floats2d]:
     RETURNS (Model[tuple[Floats2d, Ragged], Floats2d]): From rows and bags, none of them empty,
         to (n_bags, width). The gradient is that of the rows.
     """
+    require_own_threads()
     return Model("bag_attention", forward, init=init, dims={"nO": width}, params={"Q": None})
 
 
 def forward(
     model: Model[Bags, Floats2d], X: Bags, is_train: bool
 ) -> tuple[Floats2d, Callable[[Floats2d], Floats2d]]:
+    require_own_threads()
     values, bags = X
     rows = xp2torch(values, requires_grad=is_train)
     query = xp2torch(model.get_param("Q"), requires_grad=is_train)

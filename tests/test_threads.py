@@ -7,9 +7,9 @@ from collections.abc import Iterator
 import pytest
 import torch
 
-import spacy_bertlstm.encoder.threads as threads
+import spacy_bertlstm.threads as threads
 from spacy_bertlstm.encoder.precision import has_bf16
-from spacy_bertlstm.encoder.threads import one_thread, require_own_threads
+from spacy_bertlstm.threads import one_thread, require_own_threads
 
 
 @pytest.fixture
@@ -100,7 +100,7 @@ def test_a_forked_process_does_not_wait_and_is_left_alone_before() -> None:
 _SHAPES = """
 from pathlib import Path
 import torch
-from spacy_bertlstm.encoder.threads import bound_kernel_caches
+from spacy_bertlstm.threads import bound_kernel_caches
 
 def used():
     lines = Path("/proc/self/status").read_text().splitlines()
