@@ -1,8 +1,11 @@
 """How torch works in this process: its threads, and the number and memory of its kernels."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import partial
+from typing import TypeVar
 
 import torch
 
@@ -13,6 +16,8 @@ _CACHES = ("LRU_CACHE_CAPACITY", "ONEDNN_PRIMITIVE_CACHE_CAPACITY")
 
 # Numbers of rows that have a kernel of their own: multiples of this, and eight an octave.
 _ROWS, _SIZES_AN_OCTAVE = 64, 8
+
+T = TypeVar("T")
 
 # Those that have built or run a model; a forked process knows its parents too.
 _PROCESSES: set[int] = set()
@@ -27,13 +32,15 @@ def bound_kernel_caches() -> None:
         os.environ.setdefault(name, str(_KERNELS))
 
 
-def round_rows(n_rows: int) -> int:
+def round_rows(n_rows: int, *, least: int = _ROWS) -> int:
     """Round the number of rows of a matrix product up.
 
     On a CPU oneDNN's products have a kernel for each number of rows, which takes milliseconds to
     make, often longer than to run.
+
+    least (int): The smallest step between two numbers.
     """
-    step = max(_ROWS, 2 ** (n_rows.bit_length() - 1) // _SIZES_AN_OCTAVE)
+    step = max(least, 2 ** (n_rows.bit_length() - 1) // _SIZES_AN_OCTAVE)
     return -(-n_rows // step) * step
 
 
@@ -66,3 +73,28 @@ def one_thread() -> Iterator[None]:
         yield
     finally:
         torch.set_num_threads(threads)
+
+
+def call_both(
+    first: Callable[[], T], second: Callable[[], T], *, apart: bool = True
+) -> tuple[T, T]:
+    """Call two functions, on one thread each, and give what they return.
+
+    apart (bool): Whether at the same time, if torch may have two threads.
+    """
+    apart = apart and torch.get_num_threads() > 1
+    with one_thread():
+        if not apart:
+            return first(), second()
+        # Made anew each time: a process that was forked has lost the threads of its parent.
+        with ThreadPoolExecutor(
+            1, initializer=partial(_calculate_alone, torch.is_grad_enabled())
+        ) as companion:
+            pending = companion.submit(second)
+            return first(), pending.result()
+
+
+def _calculate_alone(traces: bool) -> None:
+    """A thread has its own mind on how many more it may start, and on tracing gradients."""
+    torch.set_num_threads(1)
+    torch.set_grad_enabled(traces)

@@ -1,28 +1,30 @@
 """The one torch LSTM: stacked, bidirectional, over sequences of any length."""
 
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from typing import cast
+from typing import Any, cast
 
 import numpy
 import torch
 from thinc.api import Model, get_width, torch2xp, xp2torch
 from thinc.types import Floats2d
 from torch import Tensor
+from torch.autograd.function import once_differentiable
 
 from spacy_bertlstm.encoder.dropout import drop
 from spacy_bertlstm.encoder.precision import Precision, autocast_dtype
 from spacy_bertlstm.encoder.stairs import Stairs, make_stairs
-from spacy_bertlstm.encoder.trained_lstm import TrainedLayer
-from spacy_bertlstm.threads import one_thread, require_own_threads
+from spacy_bertlstm.threads import call_both, require_own_threads
 
 InT = list[Floats2d]
 OutT = list[Floats2d]
 
 _WEIGHTS = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
-# One more call of torch's LSTM takes about as long as so many values.
-_TREAD_PRICE = 256
+# One more call of torch's LSTM takes about as long as so many values; and there shall not be many
+# more calls than that, since those of another shape than before take longer.
+_LEAST_TREAD_PRICE, _MOST_TREADS = 64, 64
+# On a CPU oneDNN makes a kernel for each shape, in milliseconds, so that these shall be few.
+_STEPS = (128, 16)
 
 
 def stacked_bilstm(
@@ -35,8 +37,8 @@ def stacked_bilstm(
 
     Each direction runs on its own, the backward one over sequences that are reversed in front of
     their padding. So padding always comes last and reaches no output, as in torch's packed
-    sequences, which take several times as long on a CPU. Where torch may have two threads there,
-    the two directions run side by side in use, and one after the other in training.
+    sequences, which take several times as long on a CPU. Where torch may have two threads, the
+    two directions run side by side.
 
     hidden_width (int): Units each way; the output has twice as many.
     depth (int): Layers.
@@ -60,6 +62,7 @@ def stacked_bilstm(
 def forward(
     model: Model[InT, OutT], Xs: InT, is_train: bool, *, precision: Precision
 ) -> tuple[OutT, Callable]:
+    require_own_threads()
     lengths = [len(X) for X in Xs]
     if not sum(lengths):
         return [model.ops.alloc2f(0, model.get_dim("nO")) for _ in Xs], lambda dYs: Xs
@@ -75,15 +78,13 @@ def forward(
     rate = model.attrs["dropout"] if is_train else 0.0
     dtype = autocast_dtype(precision, X.device.type) or X.dtype
     own = {name: weight.to(dtype) for name, weight in weights.items()}
-    apart = X.device.type == "cpu" and torch.get_num_threads() > 1
-    with torch.set_grad_enabled(is_train), one_thread():
+    with torch.set_grad_enabled(is_train):
         # (total length, nO)
-        Y = _run(X.to(dtype), lengths, own, model.attrs["depth"], rate, apart).to(X.dtype)
+        Y = _run(X.to(dtype), lengths, own, model.attrs["depth"], rate).to(X.dtype)
 
     def backprop(dYs: OutT) -> InT:
         dY = xp2torch(model.ops.xp.concatenate([dY for dY in dYs if len(dY)]))
-        with one_thread():
-            dX, *gradients = torch.autograd.grad(Y, [X, *weights.values()], dY)
+        dX, *gradients = torch.autograd.grad(Y, [X, *weights.values()], dY)
         for name, gradient in zip(weights, gradients, strict=True):
             model.inc_grad(name, cast(Floats2d, torch2xp(gradient)))
         return split(cast(Floats2d, torch2xp(dX)))
@@ -108,70 +109,86 @@ def first_width(Xs: InT) -> int:
 
 
 def _run(
-    X: Tensor,
-    lengths: Sequence[int],
-    weights: dict[str, Tensor],
-    depth: int,
-    rate: float,
-    apart: bool,
+    X: Tensor, lengths: Sequence[int], weights: dict[str, Tensor], depth: int, rate: float
 ) -> Tensor:
     """All layers over all sequences, given and returned one behind the other."""
-    by_hand = torch.is_grad_enabled() and X.device.type == "cpu"
-    stairs = make_stairs(lengths, X.device, tread_price=0 if by_hand else _TREAD_PRICE)
+    on_cpu = X.device.type == "cpu"
+    stairs = make_stairs(
+        lengths,
+        X.device,
+        tread_price=max(_LEAST_TREAD_PRICE, sum(lengths) // _MOST_TREADS),
+        sizes=_STEPS if on_cpu else (1,),
+    )
+    run = TrainedLayer.apply if on_cpu and torch.is_grad_enabled() else run_layer
     X = X.index_select(0, stairs.sources)  # (n_places, nI)
     for layer in range(depth):
         own = [weights[f"{name}_l{layer}{way}"] for way in ("", "_reverse") for name in _WEIGHTS]
-        Y = TrainedLayer.apply(X, stairs, *own) if by_hand else run_layer(X, stairs, own, apart)
-        X = drop(Y, rate)
+        X = drop(run(X, stairs, *own), rate)
     return X.index_select(0, stairs.places)
 
 
-def run_layer(X: Tensor, stairs: Stairs, weights: list[Tensor], apart: bool) -> Tensor:
-    """One layer in both directions, (n_places, width) to (n_places, 2 * hidden_width)."""
-    width = weights[1].shape[1]
-    Y = X.new_zeros(len(X), 2 * width)
-    places = torch.arange(len(X), device=X.device)
-    onward = partial(_run_lstm, X, Y, slice(width), stairs, places, weights[:4])
-    backward = partial(_run_lstm, X, Y, slice(width, None), stairs, stairs.reverse, weights[4:])
-    if apart:
-        # Made anew each time: a process that was forked has lost the threads of its parent.
-        with ThreadPoolExecutor(1, initializer=_calculate_alone) as companion:
-            pending = companion.submit(backward)
-            onward()
-            pending.result()
-    else:
-        onward()
-        backward()
-    return Y
+def run_layer(X: Tensor, stairs: Stairs, *weights: Tensor) -> Tensor:
+    """One layer in both directions, (n_places, width) to (n_places, 2 * hidden_width).
 
-
-def _run_lstm(
-    X: Tensor, Y: Tensor, half: slice, stairs: Stairs, order: Tensor, weights: list[Tensor]
-) -> None:
-    """One layer in one direction.
-
-    X (Tensor): (n_places, width).
-    Y (Tensor): Takes the outputs, (n_places, 2 * hidden_width).
-    half (slice): Where in the width of Y.
-    order (Tensor): The places that inputs are taken from and outputs put to, (n_places,).
+    weights (Tensor): Four of the forward and four of the backward direction.
     """
-    h = c = X.new_zeros(1, stairs.treads[0][1], weights[1].shape[1])
-    for places in stairs.split(order):
-        rows = places.shape[1]
-        places = places.flatten()
-        # (steps * sequences, width) -> (steps, sequences, width)
-        own_X = X.index_select(0, places).unflatten(0, (-1, rows))
-        state = h[:, :rows], c[:, :rows]
-        own_Y, h, c = torch.lstm(
-            own_X, state, weights, True, 1, 0.0, torch.is_grad_enabled(), False, False
+    X_reverse = X.index_select(0, stairs.reverse)
+    Y, Y_reverse = call_both(
+        partial(_run_lstm, X, stairs, weights[:4]),
+        partial(_run_lstm, X_reverse, stairs, weights[4:]),
+        apart=X.device.type == "cpu",
+    )
+    return torch.cat([Y, Y_reverse.index_select(0, stairs.reverse)], dim=1)
+
+
+class TrainedLayer(torch.autograd.Function):
+    """`run_layer` whose directions run at the same time on the way back, too."""
+
+    @staticmethod
+    def forward(ctx: Any, X: Tensor, stairs: Stairs, *weights: Tensor) -> Tensor:
+        X_reverse = X.index_select(0, stairs.reverse)
+        ctx.stairs = stairs
+        ctx.ways = call_both(
+            partial(_trace_lstm, X, stairs, weights[:4]),
+            partial(_trace_lstm, X_reverse, stairs, weights[4:]),
         )
-        Y[:, half].index_copy_(0, places, own_Y.flatten(0, 1))
+        (Y, _), (Y_reverse, _) = ctx.ways
+        return torch.cat([Y, Y_reverse.index_select(0, stairs.reverse)], dim=1).detach()
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, dY: Tensor) -> tuple[Tensor | None, ...]:
+        reverse = ctx.stairs.reverse
+        dY, dY_reverse = dY.chunk(2, dim=1)
+        onward, backward = ctx.ways
+        (dX, *d_onward), (dX_reverse, *d_backward) = call_both(
+            partial(torch.autograd.grad, *onward, dY),
+            partial(torch.autograd.grad, *backward, dY_reverse.index_select(0, reverse)),
+        )
+        return dX + dX_reverse.index_select(0, reverse), None, *d_onward, *d_backward
 
 
-def _calculate_alone() -> None:
-    """A thread has its own mind on how many more it may start, and on tracing gradients."""
-    torch.set_num_threads(1)
-    torch.set_grad_enabled(False)
+def _trace_lstm(
+    X: Tensor, stairs: Stairs, weights: Sequence[Tensor]
+) -> tuple[Tensor, list[Tensor]]:
+    """As `_run_lstm`, and what to ask for the gradients of."""
+    X, *weights = inputs = [values.detach().requires_grad_() for values in (X, *weights)]
+    with torch.enable_grad():
+        return _run_lstm(X, stairs, weights), inputs
+
+
+def _run_lstm(X: Tensor, stairs: Stairs, weights: Sequence[Tensor]) -> Tensor:
+    """One layer in one direction, in stairs, (n_places, width) to (n_places, hidden_width)."""
+    hidden_width = weights[1].shape[1]
+    h = c = X.new_zeros(1, stairs.treads[0][1], hidden_width)
+    Ys = []
+    for own_X in stairs.split(X):
+        state = [values[:, : own_X.shape[1]] for values in (h, c)]
+        Y, h, c = torch.lstm(
+            own_X, state, list(weights), True, 1, 0.0, torch.is_grad_enabled(), False, False
+        )
+        Ys.append(Y.flatten(0, 1))
+    return torch.cat([*Ys, X.new_zeros(len(X) - stairs.size, hidden_width)])
 
 
 def _torch_lstm(width: int, hidden_width: int, depth: int, device: str = "meta") -> torch.nn.LSTM:

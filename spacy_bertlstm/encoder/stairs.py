@@ -17,7 +17,8 @@ class Stairs:
         sequence 1  b b b b -|          Their places in order:
         sequence 2  c c c c c|          a b c a b c a b c a b c a - c|a a a|- - - ...
 
-    Padding comes last in a sequence, and there is some behind all of them.
+    Padding comes last in a sequence, and there is some behind all of them. There may be sequences
+    that are nothing else.
 
     treads (list[tuple[int, int]]): Time steps and sequences of each.
     sources (Tensor): Which value stands in a place, any for padding, (n_places,).
@@ -32,7 +33,6 @@ class Stairs:
     sources: Tensor
     places: Tensor
     reverse: Tensor
-    previous: Tensor
 
     @property
     def size(self) -> int:
@@ -46,35 +46,44 @@ class Stairs:
         return [part.unflatten(0, tread) for part, tread in zip(parts, self.treads, strict=True)]
 
 
-def make_stairs(lengths: Sequence[int], device: torch.device, *, tread_price: int) -> Stairs:
+def make_stairs(
+    lengths: Sequence[int], device: torch.device, *, tread_price: int, sizes: Sequence[int] = (1,)
+) -> Stairs:
     """Lay sequences out that stand one behind the other.
 
     lengths (Sequence[int]): Of each sequence; not all are 0.
     tread_price (int): Places of padding that are as dear as one more tread.
+    sizes (Sequence[int]): The time steps that a tread may have, from the most down, each a
+        multiple of the last; a last one of 1 is any number. Then the numbers of sequences are
+        few, too.
     """
     order = sorted((i for i, length in enumerate(lengths) if length), key=lambda i: -lengths[i])
     length = torch.tensor(lengths)[order]
     start = (torch.tensor(lengths).cumsum(0) - torch.tensor(lengths))[order]
-    treads = _cut(length.tolist(), tread_price)
+    treads = _cut([-(-own // sizes[-1]) for own in length.tolist()], tread_price // sizes[-1])
+    if sizes[-1] > 1:
+        treads = [
+            (steps, round_rows(rows, least=1))
+            for blocks, rows in treads
+            for steps in _split(blocks * sizes[-1], sizes)
+        ]
     rows = torch.cat([torch.full((steps,), rows) for steps, rows in treads])  # (longest,)
     first = rows.cumsum(0) - rows  # the place of a time step's first sequence
     # Of each place in front of the last padding:
     step = torch.arange(len(rows)).repeat_interleave(rows)
     place = torch.arange(len(step))
     sequence = place - first[step]
+    length = torch.cat([length, length.new_zeros(treads[0][1] - len(length))])
     inside = step < length[sequence]
 
     n_places = round_rows(len(place) + 1)
     sources = torch.zeros(n_places, dtype=torch.int64)
-    sources[place[inside]] = (start[sequence] + step)[inside]
+    sources[place[inside]] = start[sequence[inside]] + step[inside]
     places = torch.empty(sum(lengths), dtype=torch.int64)
     places[sources[place[inside]]] = place[inside]
     reverse = torch.arange(n_places)
     reverse[place[inside]] = (first[length[sequence] - 1 - step] + sequence)[inside]
-    previous = torch.full((n_places,), n_places - 1)
-    later = place[rows[0] :]
-    previous[later] = first[step[later] - 1] + sequence[later]
-    tensors = (tensor.to(device) for tensor in (sources, places, reverse, previous))
+    tensors = (tensor.to(device) for tensor in (sources, places, reverse))
     return Stairs(treads, *tensors)
 
 
@@ -92,3 +101,12 @@ def _cut(lengths: Sequence[int], price: int) -> list[tuple[int, int]]:
         else:
             padding += more
     return [*treads, (lengths[0] - start, rows)]
+
+
+def _split(steps: int, sizes: Sequence[int]) -> list[int]:
+    """As many of the first size as there is room for, then of the next."""
+    parts = []
+    for size in sizes:
+        parts += [size] * (steps // size)
+        steps %= size
+    return parts

@@ -1,16 +1,21 @@
+from collections.abc import Callable
+
 import pytest
 import torch
 from torch.nn.utils.rnn import pack_sequence, unpack_sequence
 
-from spacy_bertlstm.encoder.bilstm import run_layer
+from spacy_bertlstm.encoder.bilstm import TrainedLayer, run_layer
 from spacy_bertlstm.encoder.stairs import make_stairs
-from spacy_bertlstm.encoder.trained_lstm import TrainedLayer
 
 
-@pytest.mark.parametrize("price", [None, 0, 20, 1000])
+@pytest.mark.parametrize("run", [TrainedLayer.apply, run_layer])
+@pytest.mark.parametrize("sizes", [(1,), (16, 4)])
+@pytest.mark.parametrize("price", [0, 20, 1000])
 @pytest.mark.parametrize("lengths", [[5], [70, 3, 9, 9, 1], [1, 1, 2, 30, 40]])
-def test_outputs_and_gradients_equal_torchs(lengths: list[int], price: int | None) -> None:
-    """Those of the layer for training on a CPU, and without it those that a GPU trains with."""
+def test_outputs_and_gradients_equal_torchs(
+    lengths: list[int], price: int, sizes: tuple[int, ...], run: Callable[..., torch.Tensor]
+) -> None:
+    """Those of training on a CPU, and those that a GPU trains with."""
     torch.manual_seed(0)
     lstm = torch.nn.LSTM(6, 4, bidirectional=True)
     weights = [weight for _, weight in lstm.named_parameters()]
@@ -19,13 +24,8 @@ def test_outputs_and_gradients_equal_torchs(lengths: list[int], price: int | Non
 
     packed = pack_sequence(list(X.split(lengths)), enforce_sorted=False)
     expected = torch.cat(unpack_sequence(lstm(packed)[0]))
-    stairs = make_stairs(lengths, X.device, tread_price=price or 0)
-    own_X = X[stairs.sources]
-    if price is None:
-        Y = TrainedLayer.apply(own_X, stairs, *weights)
-    else:
-        Y = run_layer(own_X, stairs, weights, apart=False)
-    Y = Y[stairs.places]
+    stairs = make_stairs(lengths, X.device, tread_price=price, sizes=sizes)
+    Y = run(X[stairs.sources], stairs, *weights)[stairs.places]
     torch.testing.assert_close(Y, expected, atol=1e-6, rtol=1e-5)
 
     found = torch.autograd.grad(Y, [X, *weights], dY)
@@ -39,7 +39,7 @@ def test_gradients_repeat_to_the_bit() -> None:
     lengths = [70, 3, 9]
     weights = [weight for _, weight in torch.nn.LSTM(6, 4, bidirectional=True).named_parameters()]
     weights = [weight.detach().bfloat16().requires_grad_() for weight in weights]
-    stairs = make_stairs(lengths, torch.device("cpu"), tread_price=0)
+    stairs = make_stairs(lengths, torch.device("cpu"), tread_price=0, sizes=(64, 16))
     X = torch.randn(len(stairs.sources), 6).bfloat16().requires_grad_()
     first, second = (
         torch.autograd.grad(TrainedLayer.apply(X, stairs, *weights).sum(), [X, *weights])
