@@ -24,7 +24,7 @@ _WEIGHTS = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
 # more calls than that, since those of another shape than before take longer.
 _LEAST_TREAD_PRICE, _MOST_TREADS = 64, 64
 # On a CPU oneDNN makes a kernel for each shape, in milliseconds, so that these shall be few.
-_STEPS = (128, 16)
+_STEPS = (128, 64, 32, 16)
 
 
 def stacked_bilstm(
