@@ -18,9 +18,6 @@ export TOKENIZERS_PARALLELISM = false
 # How often an OpenMP thread of torch looks for work before it sleeps. Without a limit, threads on a
 # busy machine wait for each other longer than they work; asleep at once, they wake too late.
 export GOMP_SPINCOUNT ?= 5000
-# Memory that a batch needed is kept for the next: to ask for it anew takes a tenth of a training.
-export MALLOC_TRIM_THRESHOLD_ ?= 1000000000
-export MALLOC_MMAP_THRESHOLD_ ?= 1000000000
 ifneq ($(TORCH_INDEX),)
 export PIP_EXTRA_INDEX_URL = $(TORCH_INDEX)
 endif
