@@ -17,7 +17,7 @@ _CACHES = ("LRU_CACHE_CAPACITY", "ONEDNN_PRIMITIVE_CACHE_CAPACITY")
 # Numbers of rows that have a kernel of their own: multiples of this, and eight an octave.
 _ROWS, _SIZES_AN_OCTAVE = 64, 8
 
-T = TypeVar("T")
+_T = TypeVar("_T")
 
 # Those that have built or run a model; a forked process knows its parents too.
 _PROCESSES: set[int] = set()
@@ -75,23 +75,18 @@ def one_thread() -> Iterator[None]:
         torch.set_num_threads(threads)
 
 
-def call_both(
-    first: Callable[[], T], second: Callable[[], T], *, apart: bool = True
-) -> tuple[T, T]:
-    """Call two functions, on one thread each, and give what they return.
+def call_both(first: Callable[[], _T], second: Callable[[], _T], *, apart: bool) -> tuple[_T, _T]:
+    """Call two functions inside of `one_thread`, and give what they return.
 
-    apart (bool): Whether at the same time, if torch may have two threads.
+    apart (bool): Whether at the same time, the second on a thread of its own.
     """
-    apart = apart and torch.get_num_threads() > 1
-    with one_thread():
-        if not apart:
-            return first(), second()
-        # Made anew each time: a process that was forked has lost the threads of its parent.
-        with ThreadPoolExecutor(
-            1, initializer=partial(_calculate_alone, torch.is_grad_enabled())
-        ) as companion:
-            pending = companion.submit(second)
-            return first(), pending.result()
+    if not apart:
+        return first(), second()
+    initialize = partial(_calculate_alone, torch.is_grad_enabled())
+    # Made anew each time: a process that was forked has lost the threads of its parent.
+    with ThreadPoolExecutor(1, initializer=initialize) as companion:
+        pending = companion.submit(second)
+        return first(), pending.result()
 
 
 def _calculate_alone(traces: bool) -> None:

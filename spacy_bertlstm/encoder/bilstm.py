@@ -14,17 +14,20 @@ from torch.autograd.function import once_differentiable
 from spacy_bertlstm.encoder.dropout import drop
 from spacy_bertlstm.encoder.precision import Precision, autocast_dtype
 from spacy_bertlstm.encoder.stairs import Stairs, make_stairs
-from spacy_bertlstm.threads import call_both, require_own_threads
+from spacy_bertlstm.threads import call_both, one_thread, require_own_threads
 
 InT = list[Floats2d]
 OutT = list[Floats2d]
 
 _WEIGHTS = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
-# One more call of torch's LSTM takes about as long as so many values; and there shall not be many
-# more calls than that, since those of another shape than before take longer.
-_LEAST_TREAD_PRICE, _MOST_TREADS = 64, 64
-# On a CPU oneDNN makes a kernel for each shape, in milliseconds, so that these shall be few.
-_STEPS = (128, 64, 32, 16)
+# Values that take about as long as one more call of torch's LSTM.
+_CPU_TREAD_PRICE, _GPU_TREAD_PRICE = 64, 256
+# On a CPU oneDNN makes a kernel for each shape of a call, in milliseconds. So calls are of these
+# numbers of time steps, down to one that is short beside the mean sequence, and few: of a large
+# batch not many more than the last figure.
+_STEPS = (128, 64, 32, 16, 8, 4, 2, 1)
+_SHORT, _MOST_PADDING = 1 / 4, 16
+_MANY_TREADS = 64
 
 
 def stacked_bilstm(
@@ -78,13 +81,15 @@ def forward(
     rate = model.attrs["dropout"] if is_train else 0.0
     dtype = autocast_dtype(precision, X.device.type) or X.dtype
     own = {name: weight.to(dtype) for name, weight in weights.items()}
-    with torch.set_grad_enabled(is_train):
+    apart = X.device.type == "cpu" and torch.get_num_threads() > 1
+    with torch.set_grad_enabled(is_train), one_thread():
         # (total length, nO)
-        Y = _run(X.to(dtype), lengths, own, model.attrs["depth"], rate).to(X.dtype)
+        Y = _run(X.to(dtype), lengths, own, model.attrs["depth"], rate, apart).to(X.dtype)
 
     def backprop(dYs: OutT) -> InT:
         dY = xp2torch(model.ops.xp.concatenate([dY for dY in dYs if len(dY)]))
-        dX, *gradients = torch.autograd.grad(Y, [X, *weights.values()], dY)
+        with one_thread():
+            dX, *gradients = torch.autograd.grad(Y, [X, *weights.values()], dY)
         for name, gradient in zip(weights, gradients, strict=True):
             model.inc_grad(name, cast(Floats2d, torch2xp(gradient)))
         return split(cast(Floats2d, torch2xp(dX)))
@@ -109,34 +114,41 @@ def first_width(Xs: InT) -> int:
 
 
 def _run(
-    X: Tensor, lengths: Sequence[int], weights: dict[str, Tensor], depth: int, rate: float
+    X: Tensor,
+    lengths: Sequence[int],
+    weights: dict[str, Tensor],
+    depth: int,
+    rate: float,
+    apart: bool,
 ) -> Tensor:
     """All layers over all sequences, given and returned one behind the other."""
     on_cpu = X.device.type == "cpu"
-    stairs = make_stairs(
-        lengths,
-        X.device,
-        tread_price=max(_LEAST_TREAD_PRICE, sum(lengths) // _MOST_TREADS),
-        sizes=_STEPS if on_cpu else (1,),
-    )
+    if on_cpu:
+        price = max(_CPU_TREAD_PRICE, sum(lengths) // _MANY_TREADS)
+        least = min(_SHORT * sum(lengths) / len(lengths), _MOST_PADDING)
+        sizes = [steps for steps in _STEPS if 2 * steps > least]
+        stairs = make_stairs(lengths, X.device, tread_price=price, sizes=sizes)
+    else:
+        stairs = make_stairs(lengths, X.device, tread_price=_GPU_TREAD_PRICE)
     run = TrainedLayer.apply if on_cpu and torch.is_grad_enabled() else run_layer
     X = X.index_select(0, stairs.sources)  # (n_places, nI)
     for layer in range(depth):
         own = [weights[f"{name}_l{layer}{way}"] for way in ("", "_reverse") for name in _WEIGHTS]
-        X = drop(run(X, stairs, *own), rate)
+        X = drop(run(X, stairs, apart, *own), rate)
     return X.index_select(0, stairs.places)
 
 
-def run_layer(X: Tensor, stairs: Stairs, *weights: Tensor) -> Tensor:
+def run_layer(X: Tensor, stairs: Stairs, apart: bool, *weights: Tensor) -> Tensor:
     """One layer in both directions, (n_places, width) to (n_places, 2 * hidden_width).
 
+    apart (bool): Whether the directions run at the same time.
     weights (Tensor): Four of the forward and four of the backward direction.
     """
     X_reverse = X.index_select(0, stairs.reverse)
     Y, Y_reverse = call_both(
         partial(_run_lstm, X, stairs, weights[:4]),
         partial(_run_lstm, X_reverse, stairs, weights[4:]),
-        apart=X.device.type == "cpu",
+        apart=apart,
     )
     return torch.cat([Y, Y_reverse.index_select(0, stairs.reverse)], dim=1)
 
@@ -145,12 +157,13 @@ class TrainedLayer(torch.autograd.Function):
     """`run_layer` whose directions run at the same time on the way back, too."""
 
     @staticmethod
-    def forward(ctx: Any, X: Tensor, stairs: Stairs, *weights: Tensor) -> Tensor:
+    def forward(ctx: Any, X: Tensor, stairs: Stairs, apart: bool, *weights: Tensor) -> Tensor:
         X_reverse = X.index_select(0, stairs.reverse)
-        ctx.stairs = stairs
+        ctx.stairs, ctx.apart = stairs, apart
         ctx.ways = call_both(
             partial(_trace_lstm, X, stairs, weights[:4]),
             partial(_trace_lstm, X_reverse, stairs, weights[4:]),
+            apart=apart,
         )
         (Y, _), (Y_reverse, _) = ctx.ways
         return torch.cat([Y, Y_reverse.index_select(0, stairs.reverse)], dim=1).detach()
@@ -160,12 +173,14 @@ class TrainedLayer(torch.autograd.Function):
     def backward(ctx: Any, dY: Tensor) -> tuple[Tensor | None, ...]:
         reverse = ctx.stairs.reverse
         dY, dY_reverse = dY.chunk(2, dim=1)
-        onward, backward = ctx.ways
+        # Nothing asks for them twice, and they hold on to much.
+        (onward, backward), ctx.ways = ctx.ways, None
         (dX, *d_onward), (dX_reverse, *d_backward) = call_both(
             partial(torch.autograd.grad, *onward, dY),
             partial(torch.autograd.grad, *backward, dY_reverse.index_select(0, reverse)),
+            apart=ctx.apart,
         )
-        return dX + dX_reverse.index_select(0, reverse), None, *d_onward, *d_backward
+        return dX + dX_reverse.index_select(0, reverse), None, None, *d_onward, *d_backward
 
 
 def _trace_lstm(
@@ -188,7 +203,7 @@ def _run_lstm(X: Tensor, stairs: Stairs, weights: Sequence[Tensor]) -> Tensor:
             own_X, state, list(weights), True, 1, 0.0, torch.is_grad_enabled(), False, False
         )
         Ys.append(Y.flatten(0, 1))
-    return torch.cat([*Ys, X.new_zeros(len(X) - stairs.size, hidden_width)])
+    return torch.cat(Ys)
 
 
 def _torch_lstm(width: int, hidden_width: int, depth: int, device: str = "meta") -> torch.nn.LSTM:

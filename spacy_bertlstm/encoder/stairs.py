@@ -17,16 +17,13 @@ class Stairs:
         sequence 1  b b b b -|          Their places in order:
         sequence 2  c c c c c|          a b c a b c a b c a b c a - c|a a a|- - - ...
 
-    Padding comes last in a sequence, and there is some behind all of them. There may be sequences
-    that are nothing else.
+    Padding comes last in a sequence, and there may be sequences that are nothing else.
 
     treads (list[tuple[int, int]]): Time steps and sequences of each.
     sources (Tensor): Which value stands in a place, any for padding, (n_places,).
     places (Tensor): Where each value stands, (n_values,).
     reverse (Tensor): The place whose value comes here if each sequence is reversed in front of
         its padding, (n_places,); its own inverse.
-    previous (Tensor): The place one time step before, (n_places,); where there is none, the last
-        of all, which is padding.
     """
 
     treads: list[tuple[int, int]]
@@ -34,15 +31,10 @@ class Stairs:
     places: Tensor
     reverse: Tensor
 
-    @property
-    def size(self) -> int:
-        """Places in front of the last padding."""
-        return sum(steps * rows for steps, rows in self.treads)
-
     def split(self, X: Tensor) -> list[Tensor]:
         """What stands on each tread, (n_places, ...) to (steps, sequences, ...) each."""
         sizes = [steps * rows for steps, rows in self.treads]
-        parts = X[: self.size].split(sizes)
+        parts = X.split(sizes)
         return [part.unflatten(0, tread) for part, tread in zip(parts, self.treads, strict=True)]
 
 
@@ -69,14 +61,14 @@ def make_stairs(
         ]
     rows = torch.cat([torch.full((steps,), rows) for steps, rows in treads])  # (longest,)
     first = rows.cumsum(0) - rows  # the place of a time step's first sequence
-    # Of each place in front of the last padding:
+    # Of each place:
     step = torch.arange(len(rows)).repeat_interleave(rows)
     place = torch.arange(len(step))
     sequence = place - first[step]
     length = torch.cat([length, length.new_zeros(treads[0][1] - len(length))])
     inside = step < length[sequence]
 
-    n_places = round_rows(len(place) + 1)
+    n_places = len(place)
     sources = torch.zeros(n_places, dtype=torch.int64)
     sources[place[inside]] = start[sequence[inside]] + step[inside]
     places = torch.empty(sum(lengths), dtype=torch.int64)

@@ -1,10 +1,14 @@
+from typing import Any
+
 import numpy
 import pytest
 import torch
 from thinc.api import Model, NumpyOps, get_current_ops
 
+from spacy_bertlstm.encoder import bilstm
 from spacy_bertlstm.encoder.bilstm import stacked_bilstm
 from spacy_bertlstm.encoder.precision import Precision
+from spacy_bertlstm.encoder.stairs import Stairs, make_stairs
 
 
 @pytest.fixture
@@ -74,6 +78,26 @@ def test_bf16_is_near_fp32_in_use_and_in_training(rng: numpy.random.Generator) -
         right, near = (model.get_grad(name) for model in models)
         assert near.dtype == numpy.float32
         assert numpy.linalg.norm(near - right) < 0.05 * numpy.linalg.norm(right), name
+
+
+@pytest.mark.parametrize(
+    ("lengths", "most"),
+    [([1] * 2000, 1.0), ([3] * 300, 1.05), ([17] * 100, 1.25), ([50] * 30, 1.25), ([500], 1.05)],
+)
+def test_padding_is_short_beside_the_sequences(
+    lengths: list[int], most: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    places: list[int] = []
+
+    def note(lengths: list[int], device: torch.device, **settings: Any) -> Stairs:
+        stairs = make_stairs(lengths, device, **settings)
+        places.append(len(stairs.sources))
+        return stairs
+
+    monkeypatch.setattr(bilstm, "make_stairs", note)
+    Xs = [numpy.zeros((length, 2), dtype="f") for length in lengths]
+    stacked_bilstm(2, 1, dropout=0.0).initialize(X=Xs).predict(Xs)
+    assert places[-1] <= most * sum(lengths)
 
 
 def test_empty_batches(lstm: Model) -> None:
