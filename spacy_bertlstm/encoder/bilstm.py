@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 import numpy
 import torch
@@ -18,6 +18,7 @@ from spacy_bertlstm.threads import call_both, one_thread, require_own_threads
 
 InT = list[Floats2d]
 OutT = list[Floats2d]
+_T = TypeVar("_T")
 
 _WEIGHTS = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
 # Values that take about as long as one more call of torch's LSTM.
@@ -144,12 +145,7 @@ def run_layer(X: Tensor, stairs: Stairs, apart: bool, *weights: Tensor) -> Tenso
     apart (bool): Whether the directions run at the same time.
     weights (Tensor): Four of the forward and four of the backward direction.
     """
-    X_reverse = X.index_select(0, stairs.reverse)
-    Y, Y_reverse = call_both(
-        partial(_run_lstm, X, stairs, weights[:4]),
-        partial(_run_lstm, X_reverse, stairs, weights[4:]),
-        apart=apart,
-    )
+    Y, Y_reverse = _call_ways(_run_lstm, X, stairs, weights, apart)
     return torch.cat([Y, Y_reverse.index_select(0, stairs.reverse)], dim=1)
 
 
@@ -158,20 +154,15 @@ class TrainedLayer(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, X: Tensor, stairs: Stairs, apart: bool, *weights: Tensor) -> Tensor:
-        X_reverse = X.index_select(0, stairs.reverse)
-        ctx.stairs, ctx.apart = stairs, apart
-        ctx.ways = call_both(
-            partial(_trace_lstm, X, stairs, weights[:4]),
-            partial(_trace_lstm, X_reverse, stairs, weights[4:]),
-            apart=apart,
-        )
+        ctx.reverse, ctx.apart = stairs.reverse, apart
+        ctx.ways = _call_ways(_trace_lstm, X, stairs, weights, apart)
         (Y, _), (Y_reverse, _) = ctx.ways
         return torch.cat([Y, Y_reverse.index_select(0, stairs.reverse)], dim=1).detach()
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, dY: Tensor) -> tuple[Tensor | None, ...]:
-        reverse = ctx.stairs.reverse
+        reverse = ctx.reverse
         dY, dY_reverse = dY.chunk(2, dim=1)
         # Nothing asks for them twice, and they hold on to much.
         (onward, backward), ctx.ways = ctx.ways, None
@@ -181,6 +172,22 @@ class TrainedLayer(torch.autograd.Function):
             apart=ctx.apart,
         )
         return dX + dX_reverse.index_select(0, reverse), None, None, *d_onward, *d_backward
+
+
+def _call_ways(
+    run: Callable[[Tensor, Stairs, Sequence[Tensor]], _T],
+    X: Tensor,
+    stairs: Stairs,
+    weights: Sequence[Tensor],
+    apart: bool,
+) -> tuple[_T, _T]:
+    """What a function gives for the forward direction, and for the backward one, reversed."""
+    X_reverse = X.index_select(0, stairs.reverse)
+    return call_both(
+        partial(run, X, stairs, weights[:4]),
+        partial(run, X_reverse, stairs, weights[4:]),
+        apart=apart,
+    )
 
 
 def _trace_lstm(

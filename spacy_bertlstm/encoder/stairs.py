@@ -15,7 +15,7 @@ class Stairs:
 
         sequence 0  a a a a a|a a a     Two treads, of 5 time steps of 3 sequences and of 3 of 1.
         sequence 1  b b b b -|          Their places in order:
-        sequence 2  c c c c c|          a b c a b c a b c a b c a - c|a a a|- - - ...
+        sequence 2  c c c c c|          a b c a b c a b c a b c a - c|a a a
 
     Padding comes last in a sequence, and there may be sequences that are nothing else.
 
