@@ -10,9 +10,9 @@ from typing import TypeVar
 import torch
 
 # Kernels that torch's two caches on a CPU keep, one for each shape of a batch. By default they are
-# 1,024 each, which over a long stream of notes takes a gigabyte; and a shape seldom comes again.
-_KERNELS = 64
-_CACHES = ("LRU_CACHE_CAPACITY", "ONEDNN_PRIMITIVE_CACHE_CAPACITY")
+# 1,024 each, which over a long stream of notes takes a gigabyte; and a shape seldom comes again,
+# but for those of oneDNN's own in a training.
+_KERNELS = {"LRU_CACHE_CAPACITY": 64, "ONEDNN_PRIMITIVE_CACHE_CAPACITY": 256}
 
 # Numbers of rows that have a kernel of their own: multiples of this, and eight an octave.
 _ROWS, _SIZES_AN_OCTAVE = 64, 8
@@ -28,8 +28,8 @@ def bound_kernel_caches() -> None:
 
     To be called before torch works; what stands in the environment is left as it is.
     """
-    for name in _CACHES:
-        os.environ.setdefault(name, str(_KERNELS))
+    for name, number in _KERNELS.items():
+        os.environ.setdefault(name, str(number))
 
 
 def round_rows(n_rows: int, *, least: int = _ROWS) -> int:

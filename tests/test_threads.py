@@ -108,12 +108,12 @@ def used():
 
 bound_kernel_caches()
 weights = torch.ones(64, 64, dtype=torch.bfloat16)
-for n in range(1, 501):
+for n in range(1, 701):
     rows = torch.ones(n, 64, dtype=torch.bfloat16)
     with torch.no_grad():
         torch.nn.functional.linear(rows, weights)
     rows[None] @ rows.T[None]
-    if n == 100:
+    if n == 300:
         before = used()
 print(used() - before)
 """

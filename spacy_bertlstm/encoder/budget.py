@@ -15,7 +15,7 @@ from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
 from spacy_bertlstm.encoder.int8 import can_quantize, has_int8, quantize_layers
-from spacy_bertlstm.encoder.packed import Group, Layer, can_pack, make_group, run_packed
+from spacy_bertlstm.encoder.packed import Layer, Tables, can_pack, make_tables, run_packed
 from spacy_bertlstm.encoder.pieces import Pieces
 from spacy_bertlstm.encoder.precision import Precision, autocast_dtype
 from spacy_bertlstm.encoder.prepared import PreparedLayer, has_prepared_products
@@ -23,6 +23,12 @@ from spacy_bertlstm.threads import require_own_threads
 
 # In training batches of 640 words, of case reports, padding falls from 34 % of the pieces to 7 %.
 _CLOSENESS = 0.8
+# Tables of attention on a CPU are as wide as a multiple of this: oneDNN's products have a kernel
+# for each shape, which takes milliseconds to make.
+_WIDTH_STEP = 16
+# The most scores of a table, one for each two pieces of a text: a CPU's cache is to hold those of
+# all heads.
+_MOST_SCORES = 2**16
 # Texts and word pieces that tell the range of the encoder's values.
 _SAMPLE_TEXTS, _SAMPLE_LENGTH = 40, 120
 
@@ -53,19 +59,14 @@ class SubBatch:
     rows (Tensor): Where their pieces stand in the batch, (n_pieces,).
     ids, positions (Tensor): The number of each piece, and its place in its run, (n_pieces,).
     type_ids (Tensor | None): Their segments, for an encoder that wants them, (n_pieces,).
-    groups (list[Group]): Runs that are padded to one length.
+    tables (Tables): How runs of like length lie side by side.
     """
 
     rows: Tensor
     ids: Tensor
     type_ids: Tensor | None
     positions: Tensor
-    groups: list[Group]
-
-    @property
-    def size(self) -> int:
-        """How many pieces it holds, padding included."""
-        return sum(n_runs * longest for n_runs, longest in (group.shape for group in self.groups))
+    tables: Tables
 
 
 class BudgetShim(HFShim):
@@ -128,7 +129,7 @@ class BudgetShim(HFShim):
         self._model.train()
         _PREPARED.pop(self._model, None)  # of weights that are to change
         layers = self._own_layers()
-        fits = len(batches) == 1 or sum(batch.size for batch in batches) <= self.max_pieces
+        fits = len(batches) == 1 or sum(batch.tables.size for batch in batches) <= self.max_pieces
         with self._autocast():
             if fits:
                 outputs = [self._run(batch, layers, mix) for batch in batches]
@@ -200,20 +201,20 @@ class BudgetShim(HFShim):
         """The vectors of the pieces of a sub-batch, (n_pieces, width)."""
         if layers:
             states = run_packed(
-                self._model, layers, batch.ids, batch.type_ids, batch.positions, batch.groups
+                self._model, layers, batch.ids, batch.type_ids, batch.positions, batch.tables
             )
             return _mix_states(states, mix)
-        (group,) = batch.groups
+        tables = batch.tables
         inputs = {
-            "input_ids": group.spread(batch.ids, padding=self.padding),
-            "attention_mask": group.spread(torch.ones_like(batch.ids)),
+            "input_ids": tables.spread(batch.ids, padding=self.padding),
+            "attention_mask": tables.spread(torch.ones_like(batch.ids)),
         }
         if batch.type_ids is not None:
-            inputs["token_type_ids"] = group.spread(batch.type_ids)
+            inputs["token_type_ids"] = tables.spread(batch.type_ids)
         if mix is None:
-            return group.gather(self._model(**inputs).last_hidden_state).float()
+            return tables.gather(self._model(**inputs).last_hidden_state).float()
         states = self._model(**inputs, output_hidden_states=True).hidden_states
-        return group.gather(_mix_states(states, mix))
+        return tables.gather(_mix_states(states, mix))
 
     def _autocast(self) -> torch.autocast:
         device = self.device.type
@@ -263,7 +264,7 @@ def forward(
     require_own_threads()
     shim = cast(BudgetShim, model.shims[0])
     batches = [
-        _lay_out(pieces, groups, shim.device)
+        _lay_out(pieces, groups, shim.device, packs=shim.packs)
         for groups in group_runs(
             pieces.lengths.tolist(), shim.max_pieces, device=shim.device.type, packs=shim.packs
         )
@@ -297,17 +298,19 @@ def group_runs(
 
     device (str): A CPU takes as long for padding as for text, so there the runs of a group are
         of like length; a GPU takes longer for more groups.
-    packs (bool): Whether an encoder takes several groups at once; then a group is cheap on a
-        CPU, where the attention of one text fits into the cache, and holds runs of one length.
+    packs (bool): Whether an encoder takes several groups at once. Then padding reaches attention
+        alone, and on a CPU a group has no more scores than the cache holds.
     RETURNS (list[list[list[int]]]): Indices, the longest first, so that padding is short.
     """
-    closeness = 0.0 if device != "cpu" else 1.0 if packs else _CLOSENESS
+    on_cpu = device == "cpu"
+    closeness = _CLOSENESS if on_cpu else 0.0
     batches: list[list[list[int]]] = []
     room = 0
     for i in sorted(range(len(lengths)), key=lambda i: -lengths[i]):
         group = batches[-1][-1] if batches else []
         longest = lengths[group[0]] if group else 0
-        if group and longest <= room and lengths[i] >= closeness * longest:
+        too_many = on_cpu and packs and (len(group) + 1) * longest**2 > _MOST_SCORES
+        if group and longest <= room and lengths[i] >= closeness * longest and not too_many:
             group.append(i)
             room -= longest
             continue
@@ -334,11 +337,13 @@ def sample_vocabulary(tokenizer: Any, longest: int) -> SubBatch:
         ids=torch.tensor(texts).view(-1),
         type_ids=None,
         positions=torch.arange(lengths[0]).repeat(len(lengths)),
-        groups=[make_group(lengths, torch.device("cpu"))],
+        tables=make_tables([lengths], torch.device("cpu")),
     )
 
 
-def _lay_out(pieces: Pieces, groups: list[list[int]], device: torch.device) -> SubBatch:
+def _lay_out(
+    pieces: Pieces, groups: list[list[int]], device: torch.device, *, packs: bool
+) -> SubBatch:
     ends = numpy.cumsum(pieces.lengths)
     runs = [i for group in groups for i in group]
     rows = [numpy.arange(ends[i] - pieces.lengths[i], ends[i]) for i in runs]
@@ -353,5 +358,9 @@ def _lay_out(pieces: Pieces, groups: list[list[int]], device: torch.device) -> S
         ids=to_tensor(pieces.ids[chosen]),
         type_ids=None if pieces.type_ids is None else to_tensor(pieces.type_ids[chosen]),
         positions=to_tensor(numpy.concatenate(positions)),
-        groups=[make_group(pieces.lengths[group].tolist(), device) for group in groups],
+        tables=make_tables(
+            [pieces.lengths[group].tolist() for group in groups],
+            device,
+            width_step=_WIDTH_STEP if packs and device.type == "cpu" else 1,
+        ),
     )

@@ -67,7 +67,7 @@ class MeasuredLayer(Layer):
         largest = X.float().abs().amax(0)
         self.largest[product] = torch.maximum(largest, self.largest.get(product, largest))
 
-    def project(self, X: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    def project(self, X: Tensor) -> Tensor:
         self._note("projection", X)
         return super().project(X)
 
@@ -99,9 +99,8 @@ class Int8Layer(Layer):
         zero = round(-_LEAST_ACTIVATED / float(step))
         self._contraction = Int8Product([layer.contraction], step, zero)
 
-    def project(self, X: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        queries, keys, values = self._projection(self._projection.quantize(X)).chunk(3, dim=1)
-        return queries, keys, values
+    def project(self, X: Tensor) -> Tensor:
+        return self._projection(self._projection.quantize(X))
 
     def mix(self, Y: Tensor) -> Tensor:
         return self._mixture(self._mixture.quantize(Y))

@@ -1,6 +1,6 @@
 """BERT without padding: the layers run over word pieces one behind the other.
 
-Only attention sees texts apart. It pads them, in groups of like length, and is a small part of
+Only attention sees texts apart. It pads them, in tables of like length, and is a small part of
 the work; matrix products, normalization and activations touch no padding at all.
 """
 
@@ -10,60 +10,86 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.autograd.function import once_differentiable
 from torch.nn import Linear
-from torch.nn.functional import pad, scaled_dot_product_attention
+from torch.nn.functional import linear, scaled_dot_product_attention
 
 from spacy_bertlstm.encoder.dropout import drop
 from spacy_bertlstm.threads import round_rows
 
-# Tables of attention are as wide as a multiple of this, for the reason that `round_rows` gives.
-_WIDTHS = 16
+# Scores of wider tables leave a CPU's cache; torch's kernel has only a part of them at a time.
+_WIDEST = 384
 # Encoders of BERT's build, which differ in how they count positions.
 _BUILT_ALIKE = {"bert", "camembert", "roberta", "xlm-roberta"}
 
 
 @dataclass(frozen=True)
-class Group:
-    """Texts of like length that attend together, padded to the longest.
+class Tables:
+    """How texts lie side by side: those of like length in one table, padded to its width.
 
-    size (int): Of how many pieces they are.
-    shape (tuple[int, int]): (n_texts, longest).
-    places (Tensor | None): Where the pieces stand in the padded table, (n_pieces,); None where
-        it has no padding.
-    mask (Tensor | None): 0 for pieces and minus infinity for padding, (n_texts, 1, 1, longest).
+        texts       places
+        a a a       a a a       Two tables, of two texts and a width of 3, and of one and 2.
+        b b         b b -       Behind them stands one more place, which is of no table.
+        c           c -  -
+
+    shapes (list[tuple[int, int]]): (n_texts, width) of each table; together all texts, in order.
+    masks (list[Tensor]): Of each, 0 for pieces and minus infinity for padding,
+        (n_texts, 1, width).
+    sources (Tensor): The piece that stands in a place, (n_places + 1,); for padding, and in the
+        place behind it all, the number of pieces, as of one more.
+    places (Tensor): Where each piece stands, (n_pieces,).
     """
 
-    size: int
-    shape: tuple[int, int]
-    places: Tensor | None
-    mask: Tensor | None
+    shapes: list[tuple[int, int]]
+    masks: list[Tensor]
+    sources: Tensor
+    places: Tensor
 
-    def spread(self, X: Tensor, *, padding: float = 0) -> Tensor:
-        """Pad the texts, (n_pieces, ...) to (n_texts, longest, ...)."""
-        n_texts, longest = self.shape
-        if self.places is not None:
-            padded = X.new_full((n_texts * longest, *X.shape[1:]), padding)
-            X = padded.index_put((self.places,), X)
-        return X.view(n_texts, longest, *X.shape[1:])
+    @property
+    def size(self) -> int:
+        """How many pieces they hold, padding included."""
+        return len(self.sources) - 1
+
+    def spread(self, X: Tensor, *, padding: int = 0) -> Tensor:
+        """Pad the texts of a single table, (n_pieces,) to (n_texts, width)."""
+        (shape,) = self.shapes
+        return torch.cat([X, X.new_full((1,), padding)])[self.sources[:-1]].view(shape)
 
     def gather(self, X: Tensor) -> Tensor:
-        """Take the padding away, (n_texts, longest, ...) to (n_pieces, ...)."""
-        X = X.flatten(0, 1)
-        return X if self.places is None else X[self.places]
+        """Take a single table's padding away, (n_texts, width, ...) to (n_pieces, ...)."""
+        return X.flatten(0, 1).index_select(0, self.places)
 
 
-def make_group(lengths: Sequence[int], device: torch.device) -> Group:
+def make_tables(
+    lengths: Sequence[Sequence[int]], device: torch.device, *, width_step: int = 1
+) -> Tables:
     """Lay texts out that stand one behind the other.
 
-    lengths (Sequence[int]): Pieces of each text.
+    lengths (Sequence[Sequence[int]]): Pieces of each text of each table.
+    width_step (int): Tables are as wide as a multiple of this.
     """
-    size, shape = sum(lengths), (len(lengths), max(lengths))
-    if min(lengths) == shape[1]:
-        return Group(size, shape, None, None)
-    inside = torch.arange(shape[1]) < torch.tensor(lengths)[:, None]  # (n_texts, longest)
-    mask = torch.zeros(inside.shape).masked_fill(~inside, float("-inf"))
-    places = inside.view(-1).nonzero()[:, 0]
-    return Group(size, shape, places.to(device), mask[:, None, None].to(device))
+    n_pieces = sum(map(sum, lengths))
+    shapes, masks, sources, places = [], [], [], []
+    n_places = first = 0
+    for of_table in lengths:
+        shape = len(of_table), -(-max(of_table) // width_step) * width_step
+        inside = torch.arange(shape[1]) < torch.tensor(of_table)[:, None]  # (n_texts, width)
+        own = inside.view(-1).nonzero()[:, 0]
+        source = torch.full((inside.numel(),), n_pieces)
+        source[own] = torch.arange(first, first + len(own))
+        shapes.append(shape)
+        masks.append(torch.zeros(inside.shape).masked_fill_(~inside, float("-inf"))[:, None])
+        sources.append(source)
+        places.append(own + n_places)
+        n_places += len(source)
+        first += len(own)
+    sources.append(torch.tensor([n_pieces]))
+    return Tables(
+        shapes,
+        [mask.to(device) for mask in masks],
+        torch.cat(sources).to(device),
+        torch.cat(places).to(device),
+    )
 
 
 def can_pack(encoder: Any) -> bool:
@@ -107,12 +133,11 @@ class Layer:
             self.contraction,
         ]
 
-    def project(self, X: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Queries, keys and values, (n_pieces, width) each."""
-        device = X.device.type
-        if torch.is_autocast_enabled(device):
-            X = X.to(torch.get_autocast_dtype(device))  # once for the three of them
-        return self.query(X), self.key(X), self.value(X)
+    def project(self, X: Tensor) -> Tensor:
+        """Queries, keys and values side by side, (n_pieces, 3 * width)."""
+        parts = self.query, self.key, self.value
+        weights = torch.cat([part.weight for part in parts])
+        return linear(X, weights, torch.cat([part.bias for part in parts]))
 
     def mix(self, Y: Tensor) -> Tensor:
         """What the heads have attended to, of all heads together."""
@@ -131,7 +156,7 @@ def run_packed(
     ids: Tensor,
     type_ids: Tensor | None,
     positions: Tensor,
-    groups: Sequence[Group],
+    tables: Tables,
 ) -> list[Tensor]:
     """The hidden states of word pieces, in training with the encoder's own dropout.
 
@@ -139,7 +164,7 @@ def run_packed(
     layers (Sequence[Layer]): Its own.
     ids, type_ids, positions (Tensor): Of each piece: its number, its segment, and its place in
         its text, special pieces counted, from 0; (n_pieces,).
-    groups (Sequence[Group]): Together all pieces, in order.
+    tables (Tables): Of all texts.
     RETURNS (list[Tensor]): Behind the embeddings and behind each layer, (n_pieces, width) each.
     """
     config = encoder.config
@@ -155,58 +180,81 @@ def run_packed(
     X = X + (segments.weight[0] if type_ids is None else segments(type_ids))
     X = drop(embeddings.LayerNorm(X), rate)  # (n_pieces, width)
     n_pieces = len(X)
+    n_rows = n_pieces + 1  # one at least for padding to come from
     if X.device.type == "cpu" and (torch.is_autocast_enabled("cpu") or not encoder.training):
-        # Copies of a row, since zeros cannot be normalized where an encoder's epsilon is 0, as
-        # it is when spacy-transformers has stored one of 1e-12.
-        spare = X[:1].detach().expand(round_rows(n_pieces) - n_pieces, -1)
-        X = torch.cat([X, spare])
+        n_rows = round_rows(n_rows)
+    # Copies of a row, since zeros cannot be normalized where an encoder's epsilon is 0, as it is
+    # when spacy-transformers has stored one of 1e-12.
+    X = torch.cat([X, X[:1].detach().expand(n_rows - n_pieces, -1)])
+    spare = tables.places.new_full((n_rows - n_pieces,), tables.size)
+    places = torch.cat([tables.places, spare])
     states = [X]
     for layer in layers:
         X = states[-1]
-        attended = _attend(groups, config.num_attention_heads, layer.project(X), attention_rate)
+        padded = Rearrangement.apply(layer.project(X), tables.sources, places)
+        attended = _attend(tables, padded, config.num_attention_heads, attention_rate)
+        attended = Rearrangement.apply(attended, places, tables.sources)
         X = layer.attention_norm(X + drop(layer.mix(attended), rate))
         states.append(layer.output_norm(X + drop(layer.feed_forward(X), rate)))
     return [X[:n_pieces] for X in states]
 
 
-def _attend(
-    groups: Sequence[Group], heads: int, projected: Sequence[Tensor], rate: float
-) -> Tensor:
-    """Attention within each text, of the given shape; nothing in the spare rows."""
-    sizes = [group.size for group in groups]
-    n_rows, width = projected[0].shape
-    spare = n_rows - sum(sizes)
+class Rearrangement(torch.autograd.Function):
+    """Takes rows from where they stand, and brings their gradients back by the inverse.
+
+    A row that is taken never or many times, as for padding, must have no gradient. Torch's own
+    way back adds up the gradients of each row, whatever was taken, and is many times as slow.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, X: Tensor, taken: Tensor, inverse: Tensor) -> Tensor:
+        ctx.save_for_backward(inverse)
+        return X.index_select(0, taken)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, dY: Tensor) -> tuple[Tensor, None, None]:
+        (inverse,) = ctx.saved_tensors
+        return dY.index_select(0, inverse), None, None
+
+
+def _attend(tables: Tables, projected: Tensor, heads: int, rate: float) -> Tensor:
+    """Attention within each text, (n_places + 1, 3 * width) to (n_places + 1, width)."""
+    sizes = [n_texts * width for n_texts, width in tables.shapes]
     # Split, not sliced: the gradient of a slice is as large as what it was cut from.
-    *of_groups, _ = zip(*(X.split([*sizes, spare]) for X in projected), strict=True)
+    *own, behind = projected.split([*sizes, 1])
     attended = [
-        _attend_in(group, heads, own, rate) for group, own in zip(groups, of_groups, strict=True)
+        # (n_texts * width, 3 * hidden) -> (3, n_texts, heads, width, hidden / heads)
+        _attend_in(X.view(*shape, 3, heads, -1).permute(2, 0, 3, 1, 4), mask, rate)
+        for X, shape, mask in zip(own, tables.shapes, tables.masks, strict=True)
     ]
-    return torch.cat([*attended, attended[0].new_zeros(spare, width)])
+    # (n_texts, heads, width, hidden / heads) -> (n_texts * width, hidden)
+    rows = [Y.transpose(1, 2).flatten(2).flatten(0, 1).to(projected.dtype) for Y in attended]
+    return torch.cat([*rows, behind.new_zeros(1, projected.shape[1] // 3)])
 
 
-def _attend_in(group: Group, heads: int, projected: Sequence[Tensor], rate: float) -> Tensor:
-    def split(X: Tensor) -> Tensor:
-        # (n_texts, longest, width) -> (n_texts, heads, longest, width / heads)
-        return group.spread(X).unflatten(2, (heads, -1)).transpose(1, 2)
-
-    Q, K, V = map(split, projected)
-    mask = None if group.mask is None else group.mask.to(Q.dtype)
-    if rate and Q.device.type == "cpu":
-        # On a CPU torch's kernel has no dropout, and what it has in its place is slower.
-        Y = _attend_by_table(Q, K, V, mask, rate)
-    else:
-        Y = scaled_dot_product_attention(Q, K, V, attn_mask=mask, dropout_p=rate)
-    return group.gather(Y.transpose(1, 2).flatten(2))
+def _attend_in(projected: Tensor, mask: Tensor, rate: float) -> Tensor:
+    if projected.device.type == "cpu" and (rate or mask.shape[2] <= _WIDEST):
+        return _attend_by_scores(projected, mask, rate)
+    Q, K, V = projected.unbind(0)
+    mask = mask[:, None].to(projected.dtype)
+    return scaled_dot_product_attention(Q, K, V, attn_mask=mask, dropout_p=rate)
 
 
-def _attend_by_table(Q: Tensor, K: Tensor, V: Tensor, mask: Tensor | None, rate: float) -> Tensor:
-    n_texts, _, longest, width = Q.shape  # (n_texts, heads, longest, width)
-    if more := -longest % _WIDTHS:
-        Q, K, V = (pad(X, (0, 0, 0, more)) for X in (Q, K, V))
-        mask = Q.new_zeros(n_texts, 1, 1, longest) if mask is None else mask
-        mask = pad(mask, (0, more), value=float("-inf"))
-    # (n_texts, heads, longest + more, longest + more)
-    scores = (Q * width**-0.5) @ K.transpose(2, 3)
-    if mask is not None:
-        scores = scores + mask
-    return (drop(scores.softmax(-1), rate) @ V)[:, :, :longest]
+def _attend_by_scores(projected: Tensor, mask: Tensor, rate: float) -> Tensor:
+    """With all scores at once: torch's kernel for a CPU multiplies each head of each text alone.
+
+    That kernel has no dropout, either, and what torch has in its place is slower.
+    """
+    _, n_texts, heads, width, hidden = projected.shape
+    # In use scores are not rounded, and it costs nothing; on the way back it would.
+    dtype = projected.dtype if torch.is_grad_enabled() else torch.float32
+    with torch.autocast("cpu", enabled=False):
+        Q, K, V = (
+            projected.to(dtype, memory_format=torch.contiguous_format)
+            .reshape(3, n_texts * heads, width, hidden)
+            .unbind(0)
+        )
+        mask = mask.to(dtype).repeat_interleave(heads, 0)
+        scores = torch.baddbmm(mask, Q, K.transpose(1, 2), alpha=hidden**-0.5)
+        return (drop(scores.softmax(-1), rate) @ V).view(n_texts, heads, width, hidden)

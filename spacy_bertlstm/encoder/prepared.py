@@ -44,9 +44,8 @@ class PreparedLayer(Layer):
         # Where it is GELU, it is done as the product is written, which spares its way to memory.
         self._joins = getattr(layer.activate, "act", None) is functional.gelu
 
-    def project(self, X: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        queries, keys, values = self._projection(X).chunk(3, dim=1)
-        return queries, keys, values
+    def project(self, X: Tensor) -> Tensor:
+        return self._projection(X)
 
     def mix(self, Y: Tensor) -> Tensor:
         return self._mixture(Y)

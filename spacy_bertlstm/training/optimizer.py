@@ -9,6 +9,7 @@ from collections import defaultdict
 from collections.abc import Generator, Iterable
 from typing import Any
 
+import numpy
 import torch
 from thinc.api import Optimizer, get_array_module, xp2torch
 from thinc.types import FloatsXd
@@ -86,7 +87,7 @@ class PartwiseAdam(Optimizer):
     def _apply(self) -> None:
         """Change the weights where they are: their owners hold the same arrays."""
         tensors = {
-            key: (xp2torch(weights), xp2torch(gradient))
+            key: (_as_tensor(weights), _as_tensor(gradient))
             for key, (weights, gradient, _) in self._pending.items()
         }
         scales = self._rate_scales([name for _, name in self._pending])
@@ -126,8 +127,8 @@ class PartwiseAdam(Optimizer):
         adamw(
             list(all_weights),
             list(gradients),
-            [xp2torch(self.mom1[key]) for key in keys],
-            [xp2torch(self.mom2[key]) for key in keys],
+            [_as_tensor(self.mom1[key]) for key in keys],
+            [_as_tensor(self.mom2[key]) for key in keys],
             [],
             # The step counts itself up.
             [
@@ -166,6 +167,13 @@ class PartwiseAdam(Optimizer):
             else:
                 scales[name] = self.crf_scale if name in _CRF_PARAMETERS else 1.0
         return scales
+
+
+def _as_tensor(array: FloatsXd) -> Tensor:
+    """The same memory as torch has it; of numpy's, sooner than thinc finds a device for it."""
+    if isinstance(array, numpy.ndarray):
+        return torch.from_numpy(array)
+    return xp2torch(array)
 
 
 def is_encoder_parameter(name: str) -> bool:

@@ -18,7 +18,7 @@ from transformers import (
 )
 
 from spacy_bertlstm.encoder import packed
-from spacy_bertlstm.encoder.packed import Layer, can_pack, make_group, run_packed
+from spacy_bertlstm.encoder.packed import Layer, can_pack, make_tables, run_packed
 
 SMALL = {
     "vocab_size": 60,
@@ -46,10 +46,10 @@ def make(name: str) -> PreTrainedModel:
 
 
 def run(encoder: PreTrainedModel, ids: torch.Tensor, type_ids: torch.Tensor | None) -> torch.Tensor:
-    groups = [make_group(lengths, torch.device("cpu")) for lengths in LENGTHS]
+    tables = make_tables(LENGTHS, torch.device("cpu"), width_step=4)
     positions = torch.cat([torch.arange(length) for lengths in LENGTHS for length in lengths])
     layers = [Layer(layer) for layer in encoder.encoder.layer]
-    return run_packed(encoder, layers, ids, type_ids, positions, groups)[-1]
+    return run_packed(encoder, layers, ids, type_ids, positions, tables)[-1]
 
 
 def run_one_by_one(
@@ -97,7 +97,7 @@ def test_vectors_and_gradients_equal_those_of_transformers(
             }
         )
     torch.testing.assert_close(*outputs, atol=1e-5, rtol=1e-5)
-    # Of the embeddings, and in each layer of each group's attention and of two sums.
+    # Of the embeddings, and in each layer of each table's attention and of two sums.
     assert rates == in_training * (1 + 2 * (2 + len(LENGTHS))) * [0.1]
     ours, theirs = gradients
     assert ours.keys() == theirs.keys()

@@ -59,11 +59,9 @@ def encode(model: TransformerModel, *, is_train: bool = False) -> numpy.ndarray:
 
 def product_types(model: TransformerModel, *, is_train: bool) -> set[torch.dtype]:
     """The types that attention is given, which are those of products."""
-    with patch.object(
-        packed, "scaled_dot_product_attention", wraps=packed.scaled_dot_product_attention
-    ) as attend:
+    with patch.object(packed, "_attend", wraps=packed._attend) as attend:
         encode(model, is_train=is_train)
-    return {call.args[0].dtype for call in attend.call_args_list}
+    return {call.args[1].dtype for call in attend.call_args_list}
 
 
 @pytest.mark.parametrize("is_train", [False, True])

@@ -52,8 +52,7 @@ def test_an_activation_that_cannot_be_joined_to_a_product_runs_behind_it(activat
     with torch.no_grad():
         prepared = PreparedLayer(layer, torch.float32)
         torch.testing.assert_close(prepared.feed_forward(X), layer.feed_forward(X))
-        for found, wanted in zip(prepared.project(X), layer.project(X), strict=True):
-            torch.testing.assert_close(found, wanted)
+        torch.testing.assert_close(prepared.project(X), layer.project(X))
         torch.testing.assert_close(prepared.mix(X), layer.mix(X))
 
 
