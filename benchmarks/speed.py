@@ -264,6 +264,9 @@ class Staff(NamedTuple):
             "OMP_NUM_THREADS": str(self.threads),
             # A thread waits awake between two operations, and sleeps while others have their turn.
             "GOMP_SPINCOUNT": "5000",
+            # Memory that a batch lets go of stays for the next, the system's pages being dear.
+            "MALLOC_TRIM_THRESHOLD_": "1000000000",
+            "MALLOC_MMAP_THRESHOLD_": "1000000000",
             "RAYON_NUM_THREADS": str(self.threads),
             "TOKENIZERS_PARALLELISM": "true",
             "HF_HUB_OFFLINE": "1",
