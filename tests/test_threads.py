@@ -96,7 +96,7 @@ def test_a_forked_process_does_not_wait_and_is_left_alone_before() -> None:
     assert done.returncode == 0, done.stderr
 
 
-# Prints the memory that the shapes 100 to 500 have left behind, in MiB.
+# Prints the memory that the shapes 300 to 700 have left behind, in MiB.
 _SHAPES = """
 from pathlib import Path
 import torch

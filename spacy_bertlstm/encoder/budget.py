@@ -23,11 +23,11 @@ from spacy_bertlstm.threads import require_own_threads
 
 # In training batches of 640 words, of case reports, padding falls from 34 % of the pieces to 7 %.
 _CLOSENESS = 0.8
-# Tables of attention on a CPU are as wide as a multiple of this: oneDNN's products have a kernel
-# for each shape, which takes milliseconds to make.
-_WIDTH_STEP = 16
-# The most scores of a table, one for each two pieces of a text: a CPU's cache is to hold those of
-# all heads.
+# Where only attention sees padding, on a CPU, tables are as wide as a multiple of this: oneDNN's
+# products have a kernel for each shape, which takes milliseconds to make.
+_WIDTH_STEP = 8
+# The most scores of such a table of several texts, one for each two places of a text: those of
+# all heads are to stay near the cache.
 _MOST_SCORES = 2**16
 # Texts and word pieces that tell the range of the encoder's values.
 _SAMPLE_TEXTS, _SAMPLE_LENGTH = 40, 120
@@ -142,7 +142,8 @@ class BudgetShim(HFShim):
         def backprop(gradients: Sequence[Tensor]) -> None:
             scaled = self._grad_scaler.scale(list(gradients), inplace=True)
             for output, gradient in zip(outputs, scaled, strict=True):
-                torch.autograd.backward(output, gradient)
+                if output.requires_grad:  # not that of weights which are all frozen
+                    torch.autograd.backward(output, gradient)
             learning = [*self._model.parameters(), *([] if mix is None else [mix])]
             self._grad_scaler.unscale(
                 [weight.grad for weight in learning if weight.grad is not None]
@@ -263,10 +264,13 @@ def forward(
 ) -> tuple[Tensor, Callable[[Tensor], list]]:
     require_own_threads()
     shim = cast(BudgetShim, model.shims[0])
+    device, packs = shim.device, shim.packs
+    step = _WIDTH_STEP if packs and device.type == "cpu" else 1
+    lengths = pieces.lengths.tolist()
     batches = [
-        _lay_out(pieces, groups, shim.device, packs=shim.packs)
-        for groups in group_runs(
-            pieces.lengths.tolist(), shim.max_pieces, device=shim.device.type, packs=shim.packs
+        _lay_out(pieces, tables, device, step)
+        for tables in group_runs(
+            lengths, shim.max_pieces, device=device.type, packs=packs, width_step=step
         )
     ]
     mix = xp2torch(model.get_param("layer_mix")) if model.param_names else None
@@ -289,36 +293,38 @@ def forward(
 
 
 def group_runs(
-    lengths: Sequence[int], most: int, *, device: str, packs: bool
+    lengths: Sequence[int], most: int, *, device: str, packs: bool, width_step: int
 ) -> list[list[list[int]]]:
-    """Part runs into sub-batches, and each into groups that are padded to their longest.
+    """Part runs into sub-batches, and each into tables that are padded to their widest.
 
     No sub-batch holds more than so many pieces, padding included, but for a run of more, which
     is one alone.
 
-    device (str): A CPU takes as long for padding as for text, so there the runs of a group are
-        of like length; a GPU takes longer for more groups.
-    packs (bool): Whether an encoder takes several groups at once. Then padding reaches attention
-        alone, and on a CPU a group has no more scores than the cache holds.
+    device (str): A CPU takes as long for padding as for text, so there the runs of a table are
+        of like length; a GPU takes longer for more tables.
+    packs (bool): Whether an encoder takes several tables at once. Then padding reaches attention
+        alone, and on a CPU a table of several runs has no more scores than the cache holds.
+    width_step (int): Tables are as wide as a multiple of this.
     RETURNS (list[list[list[int]]]): Indices, the longest first, so that padding is short.
     """
     on_cpu = device == "cpu"
     closeness = _CLOSENESS if on_cpu else 0.0
     batches: list[list[list[int]]] = []
-    room = 0
+    room = longest = width = 0
     for i in sorted(range(len(lengths)), key=lambda i: -lengths[i]):
-        group = batches[-1][-1] if batches else []
-        longest = lengths[group[0]] if group else 0
-        too_many = on_cpu and packs and (len(group) + 1) * longest**2 > _MOST_SCORES
-        if group and longest <= room and lengths[i] >= closeness * longest and not too_many:
-            group.append(i)
-            room -= longest
+        table = batches[-1][-1] if batches else []
+        too_many = on_cpu and packs and (len(table) + 1) * width**2 > _MOST_SCORES
+        if table and width <= room and lengths[i] >= closeness * longest and not too_many:
+            table.append(i)
+            room -= width
             continue
-        if not packs or lengths[i] > room:
+        longest = lengths[i]
+        width = -(-longest // width_step) * width_step
+        if not packs or width > room:
             batches.append([])
             room = most
         batches[-1].append([i])
-        room -= lengths[i]
+        room -= width
     return batches
 
 
@@ -342,10 +348,10 @@ def sample_vocabulary(tokenizer: Any, longest: int) -> SubBatch:
 
 
 def _lay_out(
-    pieces: Pieces, groups: list[list[int]], device: torch.device, *, packs: bool
+    pieces: Pieces, tables: list[list[int]], device: torch.device, width_step: int
 ) -> SubBatch:
     ends = numpy.cumsum(pieces.lengths)
-    runs = [i for group in groups for i in group]
+    runs = [i for table in tables for i in table]
     rows = [numpy.arange(ends[i] - pieces.lengths[i], ends[i]) for i in runs]
     positions = [numpy.arange(pieces.lengths[i]) for i in runs]
     chosen = numpy.concatenate(rows)
@@ -359,8 +365,6 @@ def _lay_out(
         type_ids=None if pieces.type_ids is None else to_tensor(pieces.type_ids[chosen]),
         positions=to_tensor(numpy.concatenate(positions)),
         tables=make_tables(
-            [pieces.lengths[group].tolist() for group in groups],
-            device,
-            width_step=_WIDTH_STEP if packs and device.type == "cpu" else 1,
+            [pieces.lengths[table].tolist() for table in tables], device, width_step=width_step
         ),
     )

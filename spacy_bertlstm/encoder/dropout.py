@@ -16,23 +16,25 @@ def drop(X: Tensor, rate: float) -> Tensor:
     encoder's matrix products; here one draw serves eight.
 
     X (Tensor): In training; a rate of 0 gives it back.
-    rate (float): Below 1. On a CPU it is rounded to a 256th, 0.1 to 0.1016.
+    rate (float): On a CPU it is rounded to a 256th, 0.1 to 0.1016, and to 255 of them at most.
     """
     if X.device.type != "cpu":
         return functional.dropout(X, rate) if rate else X
-    threshold = round(rate * _VALUES_OF_A_BYTE)
+    threshold = min(round(rate * _VALUES_OF_A_BYTE), _VALUES_OF_A_BYTE - 1)
     if not threshold:
         return X
-    # The first of those bytes, from -128 on, that are kept.
+    # The least byte that is kept. Clamped between the one below and itself, which takes less time
+    # than to compare, bytes become 0 and 1.
     first_kept = threshold - _VALUES_OF_A_BYTE // 2
-    # Comparing takes longer: the lower bytes come to the last that is not kept, the others to the
-    # first that is, which are then 0 and 1.
     kept = _draw_bytes(X.shape).clamp_(first_kept - 1, first_kept).sub_(first_kept - 1)
     return X * kept.to(X.dtype).mul_(_VALUES_OF_A_BYTE / (_VALUES_OF_A_BYTE - threshold))
 
 
 def _draw_bytes(shape: torch.Size) -> Tensor:
-    """Random ones, as torch's generator stands; a faster one than torch's draws them."""
+    """Random bytes from numpy's SFC64, which one number from torch's slower generator seeds.
+
+    RETURNS (Tensor): int8, of the given shape.
+    """
     (seed,) = torch.randint(2**63 - 1, (1,)).tolist()
     draws = numpy.random.SFC64(seed).random_raw(-(-shape.numel() // _BYTES_A_DRAW))
     return torch.from_numpy(draws.view("int8"))[: shape.numel()].view(shape)

@@ -33,15 +33,15 @@ class Tables:
         c           c -  -
 
     shapes (list[tuple[int, int]]): (n_texts, width) of each table; together all texts, in order.
-    masks (list[Tensor]): Of each, 0 for pieces and minus infinity for padding,
-        (n_texts, 1, width).
+    masks (list[Tensor | None]): Of each, 0 for pieces and minus infinity for padding,
+        (n_texts, 1, width); None where it has no padding.
     sources (Tensor): The piece that stands in a place, (n_places + 1,); for padding, and in the
         place behind it all, the number of pieces, as of one more.
     places (Tensor): Where each piece stands, (n_pieces,).
     """
 
     shapes: list[tuple[int, int]]
-    masks: list[Tensor]
+    masks: list[Tensor | None]
     sources: Tensor
     places: Tensor
 
@@ -69,7 +69,9 @@ def make_tables(
     width_step (int): Tables are as wide as a multiple of this.
     """
     n_pieces = sum(map(sum, lengths))
-    shapes, masks, sources, places = [], [], [], []
+    shapes: list[tuple[int, int]] = []
+    masks: list[Tensor | None] = []
+    sources, places = [], []
     n_places = first = 0
     for of_table in lengths:
         shape = len(of_table), -(-max(of_table) // width_step) * width_step
@@ -78,18 +80,14 @@ def make_tables(
         source = torch.full((inside.numel(),), n_pieces)
         source[own] = torch.arange(first, first + len(own))
         shapes.append(shape)
-        masks.append(torch.zeros(inside.shape).masked_fill_(~inside, float("-inf"))[:, None])
+        mask = torch.zeros(inside.shape).masked_fill_(~inside, float("-inf"))[:, None]
+        masks.append(None if inside.all() else mask.to(device))
         sources.append(source)
         places.append(own + n_places)
         n_places += len(source)
         first += len(own)
     sources.append(torch.tensor([n_pieces]))
-    return Tables(
-        shapes,
-        [mask.to(device) for mask in masks],
-        torch.cat(sources).to(device),
-        torch.cat(places).to(device),
-    )
+    return Tables(shapes, masks, torch.cat(sources).to(device), torch.cat(places).to(device))
 
 
 def can_pack(encoder: Any) -> bool:
@@ -104,6 +102,12 @@ def can_pack(encoder: Any) -> bool:
         and getattr(config, "position_embedding_type", "absolute") == "absolute"
         and not getattr(config, "is_decoder", False)
         and not getattr(config, "pruned_heads", None)
+        # What stands in a product's place, such as an adapter, has more than weights and a bias.
+        and all(
+            type(product) is Linear and product.bias is not None
+            for layer in encoder.encoder.layer
+            for product in Layer(layer).products
+        )
     )
 
 
@@ -180,20 +184,21 @@ def run_packed(
     X = X + (segments.weight[0] if type_ids is None else segments(type_ids))
     X = drop(embeddings.LayerNorm(X), rate)  # (n_pieces, width)
     n_pieces = len(X)
-    n_rows = n_pieces + 1  # one at least for padding to come from
+    # In training padding is one of these, which nothing comes back to.
+    n_rows = n_pieces + torch.is_grad_enabled()
     if X.device.type == "cpu" and (torch.is_autocast_enabled("cpu") or not encoder.training):
         n_rows = round_rows(n_rows)
     # Copies of a row, since zeros cannot be normalized where an encoder's epsilon is 0, as it is
     # when spacy-transformers has stored one of 1e-12.
     X = torch.cat([X, X[:1].detach().expand(n_rows - n_pieces, -1)])
-    spare = tables.places.new_full((n_rows - n_pieces,), tables.size)
-    places = torch.cat([tables.places, spare])
+    sources = tables.sources.clamp(max=n_rows - 1)
+    places = torch.cat([tables.places, sources.new_full((n_rows - n_pieces,), tables.size)])
     states = [X]
     for layer in layers:
         X = states[-1]
-        padded = Rearrangement.apply(layer.project(X), tables.sources, places)
+        padded = Rearrangement.apply(layer.project(X), sources, places)
         attended = _attend(tables, padded, config.num_attention_heads, attention_rate)
-        attended = Rearrangement.apply(attended, places, tables.sources)
+        attended = Rearrangement.apply(attended, places, sources)
         X = layer.attention_norm(X + drop(layer.mix(attended), rate))
         states.append(layer.output_norm(X + drop(layer.feed_forward(X), rate)))
     return [X[:n_pieces] for X in states]
@@ -202,8 +207,9 @@ def run_packed(
 class Rearrangement(torch.autograd.Function):
     """Takes rows from where they stand, and brings their gradients back by the inverse.
 
-    A row that is taken never or many times, as for padding, must have no gradient. Torch's own
-    way back adds up the gradients of each row, whatever was taken, and is many times as slow.
+    Torch's own way back adds up the gradients of whatever was taken, many times as slowly. Here a
+    row that is taken never or many times must have no gradient: the rows behind the pieces are
+    dropped in the end, and nothing attends to padding, nor asks what it attends to.
     """
 
     @staticmethod
@@ -219,42 +225,53 @@ class Rearrangement(torch.autograd.Function):
 
 
 def _attend(tables: Tables, projected: Tensor, heads: int, rate: float) -> Tensor:
-    """Attention within each text, (n_places + 1, 3 * width) to (n_places + 1, width)."""
+    """Attention within each text, (n_places + 1, 3 * hidden) to (n_places + 1, hidden)."""
     sizes = [n_texts * width for n_texts, width in tables.shapes]
     # Split, not sliced: the gradient of a slice is as large as what it was cut from.
     *own, behind = projected.split([*sizes, 1])
     attended = [
-        # (n_texts * width, 3 * hidden) -> (3, n_texts, heads, width, hidden / heads)
-        _attend_in(X.view(*shape, 3, heads, -1).permute(2, 0, 3, 1, 4), mask, rate)
+        # (n_texts * width, 3 * hidden) -> (3, n_texts, heads, width, head_size)
+        _attend_in_table(X.view(*shape, 3, heads, -1).permute(2, 0, 3, 1, 4), mask, rate)
         for X, shape, mask in zip(own, tables.shapes, tables.masks, strict=True)
     ]
-    # (n_texts, heads, width, hidden / heads) -> (n_texts * width, hidden)
+    # (n_texts, heads, width, head_size) -> (n_texts * width, hidden)
     rows = [Y.transpose(1, 2).flatten(2).flatten(0, 1).to(projected.dtype) for Y in attended]
     return torch.cat([*rows, behind.new_zeros(1, projected.shape[1] // 3)])
 
 
-def _attend_in(projected: Tensor, mask: Tensor, rate: float) -> Tensor:
-    if projected.device.type == "cpu" and (rate or mask.shape[2] <= _WIDEST):
+def _attend_in_table(projected: Tensor, mask: Tensor | None, rate: float) -> Tensor:
+    """Attention within the texts of a table.
+
+    projected (Tensor): Queries, keys and values, (3, n_texts, heads, width, head_size).
+    mask (Tensor | None): As of Tables.
+    rate (float): Of dropout.
+    RETURNS (Tensor): (n_texts, heads, width, head_size).
+    """
+    if projected.device.type == "cpu" and (rate or projected.shape[3] <= _WIDEST):
         return _attend_by_scores(projected, mask, rate)
     Q, K, V = projected.unbind(0)
-    mask = mask[:, None].to(projected.dtype)
+    if mask is not None:
+        mask = mask[:, None].to(Q.dtype)
     return scaled_dot_product_attention(Q, K, V, attn_mask=mask, dropout_p=rate)
 
 
-def _attend_by_scores(projected: Tensor, mask: Tensor, rate: float) -> Tensor:
-    """With all scores at once: torch's kernel for a CPU multiplies each head of each text alone.
+def _attend_by_scores(projected: Tensor, mask: Tensor | None, rate: float) -> Tensor:
+    """As `_attend_in_table`, with all scores at once.
 
-    That kernel has no dropout, either, and what torch has in its place is slower.
+    Torch's kernel for a CPU multiplies each head of each text alone. It has no dropout, either,
+    and what torch has in its place is slower.
     """
-    _, n_texts, heads, width, hidden = projected.shape
-    # In use scores are not rounded, and it costs nothing; on the way back it would.
-    dtype = projected.dtype if torch.is_grad_enabled() else torch.float32
+    _, n_texts, heads, width, head_size = projected.shape
+    dtype = projected.dtype
+    if not torch.is_grad_enabled():
+        # Scores that are not rounded take no longer in use; on the way back they would.
+        dtype = torch.promote_types(dtype, torch.float32)
     with torch.autocast("cpu", enabled=False):
         Q, K, V = (
             projected.to(dtype, memory_format=torch.contiguous_format)
-            .reshape(3, n_texts * heads, width, hidden)
+            .reshape(3, n_texts * heads, width, head_size)
             .unbind(0)
         )
-        mask = mask.to(dtype).repeat_interleave(heads, 0)
-        scores = torch.baddbmm(mask, Q, K.transpose(1, 2), alpha=hidden**-0.5)
-        return (drop(scores.softmax(-1), rate) @ V).view(n_texts, heads, width, hidden)
+        mask = Q.new_zeros(1, 1, 1) if mask is None else mask.to(dtype).repeat_interleave(heads, 0)
+        scores = torch.baddbmm(mask, Q, K.transpose(1, 2), alpha=head_size**-0.5)
+        return (drop(scores.softmax(-1), rate) @ V).view(n_texts, heads, width, head_size)

@@ -16,7 +16,7 @@ from transformers.utils import ModelOutput
 
 from spacy_bertlstm.encoder import budget
 from spacy_bertlstm.encoder.budget import group_runs
-from spacy_bertlstm.encoder.packed import can_pack
+from spacy_bertlstm.encoder.packed import can_pack, make_tables
 from spacy_bertlstm.encoder.transformer import TransformerModel, build_transformer_model
 from spacy_bertlstm.encoder.windows import make_sentence_windows
 
@@ -90,37 +90,59 @@ def train(model: TransformerModel) -> tuple[numpy.ndarray, dict[str, numpy.ndarr
     return Y, gradients
 
 
+def widen(length: int, width_step: int) -> int:
+    return -(-length // width_step) * width_step
+
+
 @given(
     lengths=st.lists(st.integers(1, 30), min_size=1, max_size=20),
     most=st.integers(10, 100),
     packs=st.booleans(),
     device=st.sampled_from(["cpu", "cuda"]),
+    step=st.sampled_from([1, 8]),
 )
-def test_groups_hold_each_run_once_and_keep_to_the_budget(
-    lengths: list[int], most: int, packs: bool, device: str
+def test_tables_hold_each_run_once_and_keep_to_the_budget(
+    lengths: list[int], most: int, packs: bool, device: str, step: int
 ) -> None:
-    batches = group_runs(lengths, most, device=device, packs=packs)
-    runs = [i for groups in batches for group in groups for i in group]
+    batches = group_runs(lengths, most, device=device, packs=packs, width_step=step)
+    runs = [i for tables in batches for table in tables for i in table]
     assert sorted(runs) == list(range(len(lengths)))
-    for groups in batches:
-        padded = sum(max(lengths[i] for i in group) * len(group) for group in groups)
-        assert padded <= most or sum(map(len, groups)) == 1
-        assert packs or len(groups) == 1
-    if device == "cuda" and max(lengths) * len(lengths) <= most:
+    for tables in batches:
+        of_tables = [[lengths[i] for i in table] for table in tables]
+        laid_out = make_tables(of_tables, torch.device("cpu"), width_step=step)
+        assert laid_out.size <= most or sum(map(len, tables)) == 1
+        assert packs or len(tables) == 1
+    if device == "cuda" and widen(max(lengths), step) * len(lengths) <= most:
         assert len(batches) == len(batches[0]) == 1
 
 
-@given(lengths=st.lists(st.integers(1, 500), min_size=1, max_size=20), packs=st.booleans())
-def test_on_a_cpu_runs_of_a_group_are_of_like_length(lengths: list[int], packs: bool) -> None:
-    batches = group_runs(lengths, 10**6, device="cpu", packs=packs)
-    ordered = [[lengths[i] for i in group] for groups in batches for group in groups]
+@given(
+    lengths=st.lists(st.integers(1, 500), min_size=1, max_size=20),
+    packs=st.booleans(),
+    step=st.sampled_from([1, 8]),
+)
+def test_on_a_cpu_runs_of_a_table_are_of_like_length(
+    lengths: list[int], packs: bool, step: int
+) -> None:
+    batches = group_runs(lengths, 10**6, device="cpu", packs=packs, width_step=step)
+    ordered = [[lengths[i] for i in table] for tables in batches for table in tables]
     assert len(batches) == (1 if packs else len(ordered))
-    for group, next_group in itertools.pairwise(ordered):
-        full = (len(group) + 1) * group[0] ** 2 > budget._MOST_SCORES
-        assert 0.8 * group[0] > next_group[0] or (packs and full)
-    for group in ordered:
-        assert group[-1] >= 0.8 * group[0]
-        assert not packs or len(group) == 1 or len(group) * group[0] ** 2 <= budget._MOST_SCORES
+
+    def is_full(n_runs: int, length: int) -> bool:
+        return packs and n_runs * widen(length, step) ** 2 > budget._MOST_SCORES
+
+    for table, next_table in itertools.pairwise(ordered):
+        assert 0.8 * table[0] > next_table[0] or is_full(len(table) + 1, table[0])
+    for table in ordered:
+        assert table[-1] >= 0.8 * table[0]
+        assert len(table) == 1 or not is_full(len(table), table[0])
+
+
+def test_an_encoder_whose_weights_are_frozen_teaches_what_stands_above(build: Build) -> None:
+    model = build(MANY)
+    model.transformer.requires_grad_(False)
+    _, gradients = train(model)
+    assert not gradients
 
 
 def test_prediction_in_sub_batches_gives_the_same(build: Build, packs: bool) -> None:

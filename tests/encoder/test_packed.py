@@ -1,9 +1,11 @@
 """Encoders without padding give what transformers' own give."""
 
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 import torch
+from torch.nn import Linear
 from transformers import (
     AutoModel,
     BertConfig,
@@ -31,6 +33,18 @@ SMALL = {
 LENGTHS = [[9, 9], [7, 6, 5], [3], [1, 1]]
 
 
+class Adapter(Linear):
+    """A product that does more than its weights tell."""
+
+    def forward(self, X: torch.Tensor) -> torch.Tensor:
+        return super().forward(X) + 1
+
+
+def change(encoder: PreTrainedModel, query: Linear) -> PreTrainedModel:
+    encoder.encoder.layer[1].attention.self.query = query
+    return encoder
+
+
 def make(name: str) -> PreTrainedModel:
     torch.manual_seed(0)
     made: PreTrainedModel = {
@@ -40,6 +54,8 @@ def make(name: str) -> PreTrainedModel:
         "xlm-roberta": lambda: XLMRobertaModel(XLMRobertaConfig(type_vocab_size=1, **SMALL)),
         "relative": lambda: BertModel(BertConfig(position_embedding_type="relative_key", **SMALL)),
         "decoder": lambda: BertModel(BertConfig(is_decoder=True, **SMALL)),
+        "adapter": lambda: change(BertModel(BertConfig(**SMALL)), Adapter(16, 16)),
+        "no-bias": lambda: change(BertModel(BertConfig(**SMALL)), Linear(16, 16, bias=False)),
         "distilbert": lambda: DistilBertModel(DistilBertConfig(dim=16, hidden_dim=24, n_heads=4)),
     }[name]()
     return made.eval()
@@ -67,13 +83,18 @@ def run_one_by_one(
 
 
 @pytest.mark.parametrize("name", ["bert", "bert-relu", "roberta", "xlm-roberta"])
-@pytest.mark.parametrize("in_training", [False, True])
+@pytest.mark.parametrize(
+    ("in_training", "widest"), [(False, 0), (False, 384), (True, 0)], ids=["long", "short", "train"]
+)
 def test_vectors_and_gradients_equal_those_of_transformers(
-    name: str, in_training: bool, monkeypatch: pytest.MonkeyPatch
+    name: str, in_training: bool, widest: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """In training but for the dropout, which is the encoder's own and left out here."""
     encoder = make(name)
     assert can_pack(encoder)
+    monkeypatch.setattr(packed, "_WIDEST", widest)
+    kernel = Mock(wraps=packed.scaled_dot_product_attention)
+    monkeypatch.setattr(packed, "scaled_dot_product_attention", kernel)
     rates = []
     if in_training:
         monkeypatch.setattr(packed, "drop", lambda X, rate: rates.append(rate) or X)
@@ -97,6 +118,8 @@ def test_vectors_and_gradients_equal_those_of_transformers(
             }
         )
     torch.testing.assert_close(*outputs, atol=1e-5, rtol=1e-5)
+    # Where there is dropout, or where scores fit into the cache, torch's kernel is not called.
+    assert kernel.call_count == (0 if in_training or widest else 2 * len(LENGTHS))
     # Of the embeddings, and in each layer of each table's attention and of two sums.
     assert rates == in_training * (1 + 2 * (2 + len(LENGTHS))) * [0.1]
     ours, theirs = gradients
@@ -105,7 +128,17 @@ def test_vectors_and_gradients_equal_those_of_transformers(
         torch.testing.assert_close(gradient, theirs[key], atol=1e-5, rtol=1e-4, msg=key)
 
 
-@pytest.mark.parametrize("name", ["relative", "decoder", "distilbert"])
+def test_scores_are_rounded_in_training_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    multiply = Mock(wraps=torch.baddbmm)
+    monkeypatch.setattr(torch, "baddbmm", multiply)
+    projected = torch.randn(3, 2, 2, 8, 4, dtype=torch.bfloat16)
+    for traces, expected in ((False, torch.float32), (True, torch.bfloat16)):
+        with torch.set_grad_enabled(traces), torch.autocast("cpu", dtype=torch.bfloat16):
+            packed._attend_in_table(projected, None, 0.0)
+        assert {values.dtype for values in multiply.call_args.args} == {expected}
+
+
+@pytest.mark.parametrize("name", ["relative", "decoder", "distilbert", "adapter", "no-bias"])
 def test_other_builds_are_told_apart(name: str) -> None:
     assert not can_pack(make(name))
 
