@@ -23,8 +23,8 @@ from spacy_bertlstm.threads import require_own_threads
 
 # In training batches of 640 words, of case reports, padding falls from 34 % of the pieces to 7 %.
 _CLOSENESS = 0.8
-# Where only attention sees padding, on a CPU, tables are as wide as a multiple of this: oneDNN's
-# products have a kernel for each shape, which takes milliseconds to make.
+# Tables whose scores of attention are calculated at once are as wide as a multiple of this:
+# oneDNN's products have a kernel for each shape, which takes milliseconds to make.
 _WIDTH_STEP = 8
 # The most scores of such a table of several texts, one for each two places of a text: those of
 # all heads are to stay near the cache.
@@ -265,12 +265,12 @@ def forward(
     require_own_threads()
     shim = cast(BudgetShim, model.shims[0])
     device, packs = shim.device, shim.packs
-    step = _WIDTH_STEP if packs and device.type == "cpu" else 1
+    by_scores = is_train and packs and device.type == "cpu"
     lengths = pieces.lengths.tolist()
     batches = [
-        _lay_out(pieces, tables, device, step)
+        _lay_out(pieces, tables, device, _WIDTH_STEP if by_scores else 1)
         for tables in group_runs(
-            lengths, shim.max_pieces, device=device.type, packs=packs, width_step=step
+            lengths, shim.max_pieces, device=device.type, packs=packs, by_scores=by_scores
         )
     ]
     mix = xp2torch(model.get_param("layer_mix")) if model.param_names else None
@@ -293,7 +293,7 @@ def forward(
 
 
 def group_runs(
-    lengths: Sequence[int], most: int, *, device: str, packs: bool, width_step: int
+    lengths: Sequence[int], most: int, *, device: str, packs: bool, by_scores: bool
 ) -> list[list[list[int]]]:
     """Part runs into sub-batches, and each into tables that are padded to their widest.
 
@@ -302,24 +302,25 @@ def group_runs(
 
     device (str): A CPU takes as long for padding as for text, so there the runs of a table are
         of like length; a GPU takes longer for more tables.
-    packs (bool): Whether an encoder takes several tables at once. Then padding reaches attention
-        alone, and on a CPU a table of several runs has no more scores than the cache holds.
-    width_step (int): Tables are as wide as a multiple of this.
+    packs (bool): Whether an encoder takes several tables at once. Then a table is cheap on a CPU,
+        where the attention of one text fits into the cache, and holds runs of one length.
+    by_scores (bool): Whether, on a CPU, the scores of a table are calculated at once. Then a table
+        is dear, and holds runs of like length, as long as the cache holds their scores.
     RETURNS (list[list[list[int]]]): Indices, the longest first, so that padding is short.
     """
-    on_cpu = device == "cpu"
-    closeness = _CLOSENESS if on_cpu else 0.0
+    step = _WIDTH_STEP if by_scores else 1
+    closeness = 0.0 if device != "cpu" else 1.0 if packs and not by_scores else _CLOSENESS
     batches: list[list[list[int]]] = []
     room = longest = width = 0
     for i in sorted(range(len(lengths)), key=lambda i: -lengths[i]):
         table = batches[-1][-1] if batches else []
-        too_many = on_cpu and packs and (len(table) + 1) * width**2 > _MOST_SCORES
+        too_many = by_scores and (len(table) + 1) * width**2 > _MOST_SCORES
         if table and width <= room and lengths[i] >= closeness * longest and not too_many:
             table.append(i)
             room -= width
             continue
         longest = lengths[i]
-        width = -(-longest // width_step) * width_step
+        width = -(-longest // step) * step
         if not packs or width > room:
             batches.append([])
             room = most

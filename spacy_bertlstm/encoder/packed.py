@@ -17,8 +17,6 @@ from torch.nn.functional import linear, scaled_dot_product_attention
 from spacy_bertlstm.encoder.dropout import drop
 from spacy_bertlstm.threads import round_rows
 
-# Scores of wider tables leave a CPU's cache; torch's kernel has only a part of them at a time.
-_WIDEST = 384
 # Encoders of BERT's build, which differ in how they count positions.
 _BUILT_ALIKE = {"bert", "camembert", "roberta", "xlm-roberta"}
 
@@ -49,6 +47,10 @@ class Tables:
     def size(self) -> int:
         """How many pieces they hold, padding included."""
         return len(self.sources) - 1
+
+    @property
+    def is_padded(self) -> bool:
+        return any(mask is not None for mask in self.masks)
 
     def spread(self, X: Tensor, *, padding: int = 0) -> Tensor:
         """Pad the texts of a single table, (n_pieces,) to (n_texts, width)."""
@@ -196,9 +198,12 @@ def run_packed(
     states = [X]
     for layer in layers:
         X = states[-1]
-        padded = Rearrangement.apply(layer.project(X), sources, places)
-        attended = _attend(tables, padded, config.num_attention_heads, attention_rate)
-        attended = Rearrangement.apply(attended, places, sources)
+        projected = layer.project(X)
+        if tables.is_padded:
+            projected = Rearrangement.apply(projected, sources, places)
+        attended = _attend(tables, projected, config.num_attention_heads, attention_rate)
+        if tables.is_padded:
+            attended = Rearrangement.apply(attended, places, sources)
         X = layer.attention_norm(X + drop(layer.mix(attended), rate))
         states.append(layer.output_norm(X + drop(layer.feed_forward(X), rate)))
     return [X[:n_pieces] for X in states]
@@ -225,18 +230,18 @@ class Rearrangement(torch.autograd.Function):
 
 
 def _attend(tables: Tables, projected: Tensor, heads: int, rate: float) -> Tensor:
-    """Attention within each text, (n_places + 1, 3 * hidden) to (n_places + 1, hidden)."""
+    """Attention within each text, (n_rows, 3 * hidden) to (n_rows, hidden), 0 behind the texts."""
     sizes = [n_texts * width for n_texts, width in tables.shapes]
     # Split, not sliced: the gradient of a slice is as large as what it was cut from.
-    *own, behind = projected.split([*sizes, 1])
+    *own, behind = projected.split([*sizes, len(projected) - sum(sizes)])
     attended = [
         # (n_texts * width, 3 * hidden) -> (3, n_texts, heads, width, head_size)
         _attend_in_table(X.view(*shape, 3, heads, -1).permute(2, 0, 3, 1, 4), mask, rate)
         for X, shape, mask in zip(own, tables.shapes, tables.masks, strict=True)
     ]
     # (n_texts, heads, width, head_size) -> (n_texts * width, hidden)
-    rows = [Y.transpose(1, 2).flatten(2).flatten(0, 1).to(projected.dtype) for Y in attended]
-    return torch.cat([*rows, behind.new_zeros(1, projected.shape[1] // 3)])
+    rows = [Y.transpose(1, 2).flatten(2).flatten(0, 1) for Y in attended]
+    return torch.cat([*rows, behind.new_zeros(len(behind), projected.shape[1] // 3)])
 
 
 def _attend_in_table(projected: Tensor, mask: Tensor | None, rate: float) -> Tensor:
@@ -247,7 +252,7 @@ def _attend_in_table(projected: Tensor, mask: Tensor | None, rate: float) -> Ten
     rate (float): Of dropout.
     RETURNS (Tensor): (n_texts, heads, width, head_size).
     """
-    if projected.device.type == "cpu" and (rate or projected.shape[3] <= _WIDEST):
+    if projected.device.type == "cpu" and torch.is_grad_enabled():
         return _attend_by_scores(projected, mask, rate)
     Q, K, V = projected.unbind(0)
     if mask is not None:
@@ -256,22 +261,15 @@ def _attend_in_table(projected: Tensor, mask: Tensor | None, rate: float) -> Ten
 
 
 def _attend_by_scores(projected: Tensor, mask: Tensor | None, rate: float) -> Tensor:
-    """As `_attend_in_table`, with all scores at once.
+    """As `_attend_in_table`, with all scores at once, which in training takes less time.
 
-    Torch's kernel for a CPU multiplies each head of each text alone. It has no dropout, either,
-    and what torch has in its place is slower.
+    Torch's kernel for a CPU has no dropout, and what torch has in its place is slower.
     """
     _, n_texts, heads, width, head_size = projected.shape
-    dtype = projected.dtype
-    if not torch.is_grad_enabled():
-        # Scores that are not rounded take no longer in use; on the way back they would.
-        dtype = torch.promote_types(dtype, torch.float32)
     with torch.autocast("cpu", enabled=False):
-        Q, K, V = (
-            projected.to(dtype, memory_format=torch.contiguous_format)
-            .reshape(3, n_texts * heads, width, head_size)
-            .unbind(0)
+        Q, K, V = projected.reshape(3, n_texts * heads, width, head_size).unbind(0)
+        mask = (
+            Q.new_zeros(1, 1, 1) if mask is None else mask.to(Q.dtype).repeat_interleave(heads, 0)
         )
-        mask = Q.new_zeros(1, 1, 1) if mask is None else mask.to(dtype).repeat_interleave(heads, 0)
         scores = torch.baddbmm(mask, Q, K.transpose(1, 2), alpha=head_size**-0.5)
         return (drop(scores.softmax(-1), rate) @ V).view(n_texts, heads, width, head_size)

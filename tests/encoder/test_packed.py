@@ -1,7 +1,7 @@
 """Encoders without padding give what transformers' own give."""
 
 from pathlib import Path
-from unittest.mock import Mock
+from unittest.mock import Mock, patch
 
 import pytest
 import torch
@@ -61,45 +61,51 @@ def make(name: str) -> PreTrainedModel:
     return made.eval()
 
 
-def run(encoder: PreTrainedModel, ids: torch.Tensor, type_ids: torch.Tensor | None) -> torch.Tensor:
-    tables = make_tables(LENGTHS, torch.device("cpu"), width_step=4)
-    positions = torch.cat([torch.arange(length) for lengths in LENGTHS for length in lengths])
+def run(
+    encoder: PreTrainedModel,
+    ids: torch.Tensor,
+    type_ids: torch.Tensor | None,
+    lengths: list[list[int]] = LENGTHS,
+) -> torch.Tensor:
+    width_step = 4 if lengths is LENGTHS else 1
+    tables = make_tables(lengths, torch.device("cpu"), width_step=width_step)
+    assert tables.is_padded == (lengths is LENGTHS)
+    positions = torch.cat([torch.arange(length) for table in lengths for length in table])
     layers = [Layer(layer) for layer in encoder.encoder.layer]
     return run_packed(encoder, layers, ids, type_ids, positions, tables)[-1]
 
 
 def run_one_by_one(
-    encoder: PreTrainedModel, ids: torch.Tensor, type_ids: torch.Tensor | None
+    encoder: PreTrainedModel,
+    ids: torch.Tensor,
+    type_ids: torch.Tensor | None,
+    lengths: list[list[int]],
 ) -> torch.Tensor:
-    lengths = [length for group in LENGTHS for length in group]
-    segments = [None] * len(lengths) if type_ids is None else type_ids.split(lengths)
+    of_texts = [length for table in lengths for length in table]
+    segments = [None] * len(of_texts) if type_ids is None else type_ids.split(of_texts)
     outputs = [
         encoder(
             input_ids=text[None], token_type_ids=None if segment is None else segment[None]
         ).last_hidden_state[0]
-        for text, segment in zip(ids.split(lengths), segments, strict=True)
+        for text, segment in zip(ids.split(of_texts), segments, strict=True)
     ]
     return torch.cat(outputs)
 
 
 @pytest.mark.parametrize("name", ["bert", "bert-relu", "roberta", "xlm-roberta"])
-@pytest.mark.parametrize(
-    ("in_training", "widest"), [(False, 0), (False, 384), (True, 0)], ids=["long", "short", "train"]
-)
+@pytest.mark.parametrize("in_training", [False, True])
+@pytest.mark.parametrize("lengths", [LENGTHS, [[9, 9], [5], [1]]], ids=["padded", "full"])
 def test_vectors_and_gradients_equal_those_of_transformers(
-    name: str, in_training: bool, widest: int, monkeypatch: pytest.MonkeyPatch
+    name: str, lengths: list[list[int]], in_training: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """In training but for the dropout, which is the encoder's own and left out here."""
     encoder = make(name)
     assert can_pack(encoder)
-    monkeypatch.setattr(packed, "_WIDEST", widest)
-    kernel = Mock(wraps=packed.scaled_dot_product_attention)
-    monkeypatch.setattr(packed, "scaled_dot_product_attention", kernel)
     rates = []
     if in_training:
         monkeypatch.setattr(packed, "drop", lambda X, rate: rates.append(rate) or X)
         monkeypatch.setattr(encoder, "training", True)
-    n_pieces = sum(map(sum, LENGTHS))
+    n_pieces = sum(map(sum, lengths))
     ids = torch.randint(5, 60, (n_pieces,))
     type_ids = torch.randint(0, 2, (n_pieces,)) if name == "bert" else None
     dY = torch.randn(n_pieces, 16)
@@ -107,7 +113,7 @@ def test_vectors_and_gradients_equal_those_of_transformers(
     outputs = []
     for calculate in (run, run_one_by_one):
         encoder.zero_grad()
-        Y = calculate(encoder, ids, type_ids)
+        Y = calculate(encoder, ids, type_ids, lengths)
         Y.backward(dY)
         outputs.append(Y.detach())
         gradients.append(
@@ -118,24 +124,26 @@ def test_vectors_and_gradients_equal_those_of_transformers(
             }
         )
     torch.testing.assert_close(*outputs, atol=1e-5, rtol=1e-5)
-    # Where there is dropout, or where scores fit into the cache, torch's kernel is not called.
-    assert kernel.call_count == (0 if in_training or widest else 2 * len(LENGTHS))
     # Of the embeddings, and in each layer of each table's attention and of two sums.
-    assert rates == in_training * (1 + 2 * (2 + len(LENGTHS))) * [0.1]
+    assert rates == in_training * (1 + 2 * (2 + len(lengths))) * [0.1]
     ours, theirs = gradients
     assert ours.keys() == theirs.keys()
     for key, gradient in ours.items():
         torch.testing.assert_close(gradient, theirs[key], atol=1e-5, rtol=1e-4, msg=key)
 
 
-def test_scores_are_rounded_in_training_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    multiply = Mock(wraps=torch.baddbmm)
-    monkeypatch.setattr(torch, "baddbmm", multiply)
-    projected = torch.randn(3, 2, 2, 8, 4, dtype=torch.bfloat16)
-    for traces, expected in ((False, torch.float32), (True, torch.bfloat16)):
-        with torch.set_grad_enabled(traces), torch.autocast("cpu", dtype=torch.bfloat16):
-            packed._attend_in_table(projected, None, 0.0)
-        assert {values.dtype for values in multiply.call_args.args} == {expected}
+@pytest.mark.parametrize("name", ["bert", "roberta"])
+def test_vectors_in_use_are_those_of_training_without_dropout(name: str) -> None:
+    """In use torch's kernel attends, and in training all scores are calculated at once."""
+    encoder = make(name)
+    ids = torch.randint(5, 60, (sum(map(sum, LENGTHS)),))
+    kernel = Mock(wraps=packed.scaled_dot_product_attention)
+    with patch.object(packed, "scaled_dot_product_attention", kernel):
+        with torch.no_grad():
+            in_use = run(encoder, ids, None)
+        assert kernel.call_count == 2 * len(LENGTHS)
+        torch.testing.assert_close(run(encoder, ids, None), in_use, atol=1e-5, rtol=1e-5)
+        assert kernel.call_count == 2 * len(LENGTHS)
 
 
 @pytest.mark.parametrize("name", ["relative", "decoder", "distilbert", "adapter", "no-bias"])
