@@ -14,8 +14,8 @@ import torch
 # but for those of oneDNN's own in a training.
 _KERNELS = {"LRU_CACHE_CAPACITY": 64, "ONEDNN_PRIMITIVE_CACHE_CAPACITY": 256}
 
-# Numbers of rows that have a kernel of their own: multiples of this, and eight an octave.
-_ROWS, _SIZES_AN_OCTAVE = 64, 8
+# Numbers of rows that have a kernel of their own.
+_SIZES_AN_OCTAVE = 8
 
 _T = TypeVar("_T")
 
@@ -32,7 +32,7 @@ def bound_kernel_caches() -> None:
         os.environ.setdefault(name, str(number))
 
 
-def round_rows(n_rows: int, *, least: int = _ROWS) -> int:
+def round_rows(n_rows: int, *, least: int) -> int:
     """Round the number of rows of a matrix product up.
 
     On a CPU oneDNN's products have a kernel for each number of rows, which takes milliseconds to

@@ -136,9 +136,9 @@ def test_shapes_of_batches_do_not_pile_up_in_memory() -> None:
 
 
 def test_numbers_of_rows_are_few_and_little_larger_than_asked_for() -> None:
-    rounded = [threads.round_rows(n) for n in range(1, 10_000)]
+    rounded = [threads.round_rows(n, least=64) for n in range(1, 10_000)]
     assert rounded == sorted(rounded)
     assert len(set(rounded)) < 64
     for n, larger in enumerate(rounded, start=1):
         assert n <= larger < n + max(64, n / 8)
-        assert threads.round_rows(larger) == larger
+        assert threads.round_rows(larger, least=64) == larger

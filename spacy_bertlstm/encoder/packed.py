@@ -17,6 +17,9 @@ from torch.nn.functional import linear, scaled_dot_product_attention
 from spacy_bertlstm.encoder.dropout import drop
 from spacy_bertlstm.threads import round_rows
 
+# Between numbers of rows of a matrix product. A training's batches are of like size, so that smaller
+# steps do not make for many kernels (see `round_rows`).
+_STEP, _STEP_IN_TRAINING = 64, 32
 # Encoders of BERT's build, which differ in how they count positions.
 _BUILT_ALIKE = {"bert", "camembert", "roberta", "xlm-roberta"}
 
@@ -189,7 +192,7 @@ def run_packed(
     # In training padding is one of these, which nothing comes back to.
     n_rows = n_pieces + torch.is_grad_enabled()
     if X.device.type == "cpu" and (torch.is_autocast_enabled("cpu") or not encoder.training):
-        n_rows = round_rows(n_rows)
+        n_rows = round_rows(n_rows, least=_STEP_IN_TRAINING if torch.is_grad_enabled() else _STEP)
     # Copies of a row, since zeros cannot be normalized where an encoder's epsilon is 0, as it is
     # when spacy-transformers has stored one of 1e-12.
     X = torch.cat([X, X[:1].detach().expand(n_rows - n_pieces, -1)])
