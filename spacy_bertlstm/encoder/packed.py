@@ -17,8 +17,8 @@ from torch.nn.functional import linear, scaled_dot_product_attention
 from spacy_bertlstm.encoder.dropout import drop
 from spacy_bertlstm.threads import round_rows
 
-# Between numbers of rows of a matrix product. A training's batches are of like size, so that smaller
-# steps do not make for many kernels (see `round_rows`).
+# Between numbers of rows of a matrix product. A training's batches are of like size, so that
+# smaller steps do not make for many kernels (see `round_rows`).
 _STEP, _STEP_IN_TRAINING = 64, 32
 # Encoders of BERT's build, which differ in how they count positions.
 _BUILT_ALIKE = {"bert", "camembert", "roberta", "xlm-roberta"}
