@@ -1,6 +1,7 @@
 """The encoder under a budget of memory: so many padded word pieces at once, or one window."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, cast
 from weakref import WeakKeyDictionary
@@ -132,7 +133,8 @@ class BudgetShim(HFShim):
         fits = len(batches) == 1 or sum(batch.tables.size for batch in batches) <= self.max_pieces
         with self._autocast():
             if fits:
-                outputs = [self._run(batch, layers, mix) for batch in batches]
+                with self._sparse_gradient():
+                    outputs = [self._run(batch, layers, mix) for batch in batches]
             else:
                 outputs = [
                     cast(Tensor, checkpoint(self._run, batch, layers, mix, use_reentrant=False))
@@ -158,13 +160,33 @@ class BudgetShim(HFShim):
         """
         take = getattr(optimizer, "take", None)
         if take is None:
+            for weights in self._model.parameters():
+                if weights.grad is not None and weights.grad.is_sparse:
+                    weights.grad = weights.grad.to_dense()
             super().finish_update(optimizer)
             return
         for name, weights in self._model.named_parameters():
             if weights.grad is not None and not self._grad_scaler.found_inf:
-                take((self.id, name), torch2xp(weights.data), torch2xp(weights.grad))
+                take((self.id, name), torch2xp(weights.data), weights.grad)
             weights.grad = None
         self._grad_scaler.update()
+
+    @contextmanager
+    def _sparse_gradient(self) -> Iterator[None]:
+        """Let the embeddings have gradients of those pieces alone that are in a batch.
+
+        They are few of a vocabulary, and on a CPU to set the others to zero takes long. Not for
+        longer than this: torch's own optimizers refuse such gradients.
+        """
+        words = self._model.embeddings.word_embeddings if self.packs else None
+        if not isinstance(words, torch.nn.Embedding) or self.device.type != "cpu":
+            yield
+            return
+        before, words.sparse = words.sparse, True
+        try:
+            yield
+        finally:
+            words.sparse = before
 
     def _own_layers(self) -> list[Layer]:
         return [Layer(layer) for layer in self._model.encoder.layer] if self.packs else []

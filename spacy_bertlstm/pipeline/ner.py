@@ -7,7 +7,7 @@ from itertools import islice
 from typing import Any
 
 import numpy
-from spacy.attrs import ENT_IOB, ENT_TYPE, IS_SPACE
+from spacy.attrs import ENT_IOB, ENT_TYPE, IS_SPACE, ORTH
 from spacy.language import Language
 from spacy.pipeline import TrainablePipe
 from spacy.scorer import get_ner_prf
@@ -41,7 +41,7 @@ from spacy_bertlstm.tags import (
 from spacy_bertlstm.tokens.extensions import register_extensions
 
 # spaCy's values of token.ent_iob.
-_INSIDE, _BEGIN = 1, 3
+_INSIDE, _OUTSIDE, _BEGIN = 1, 2, 3
 
 # Docs whose loss is calculated in one run, which bounds its memory.
 _SCORED_AT_ONCE = 32
@@ -389,12 +389,11 @@ class BertLstmNer(TrainablePipe):
     def _allowed_tags(self, example: Example) -> numpy.ndarray:
         """The tags that each token may have as far as the gold Doc tells, (length, n_tags)."""
         index = {tag: i for i, tag in enumerate(self.tags)}
-        allowed = numpy.zeros((len(example.predicted), len(index)), dtype=bool)
-        for row, tag in zip(allowed, example.get_aligned_ner(), strict=True):
-            if tag in (None, "-"):  # missing, or not aligned with the gold tokens
-                row[:] = True
-            else:  # an entity of a type that is not among the labels is outside of all
-                row[index.get(tag, 0)] = True
+        tags = _align_gold_tags(example)
+        # An entity of a type that is not among the labels is outside of all.
+        allowed = numpy.eye(len(index), dtype=bool)[[index.get(tag or "", 0) for tag in tags]]
+        # Missing, or not aligned with the gold tokens.
+        allowed[[tag in (None, "-") for tag in tags]] = True
         return allowed
 
     def score(self, examples: Iterable[Example], **kwargs: Any) -> dict[str, Any]:
@@ -437,6 +436,19 @@ class BertLstmNer(TrainablePipe):
         RAISES: BL310.
         """
         raise BertLstmError("BL310", name=self.name)
+
+
+def _align_gold_tags(example: Example) -> list[str | None]:
+    """What `example.get_aligned_ner` gives, sooner where both Docs have the same tokens."""
+    gold = example.reference
+    if not numpy.array_equal(example.predicted.to_array(ORTH), gold.to_array(ORTH)):
+        return list(example.get_aligned_ner())
+    iob, space = gold.to_array([ENT_IOB, IS_SPACE]).T
+    outside = ((iob == _OUTSIDE) | (space > 0)) & iob.any()
+    tags: list[str | None] = ["O" if is_outside else None for is_outside in outside.tolist()]
+    for ent in gold.ents:
+        tags[ent.start : ent.end] = span_tags(len(ent), ent.label_)
+    return tags
 
 
 @lru_cache

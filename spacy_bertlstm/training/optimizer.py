@@ -39,7 +39,7 @@ class PartwiseAdam(Optimizer):
     layer_decay (float): What the rate is multiplied by from each encoder layer to the one below.
     """
 
-    __slots__ = ["encoder_scale", "crf_scale", "layer_decay", "_pending", "_last_step"]
+    __slots__ = ["encoder_scale", "crf_scale", "layer_decay", "_pending", "_last_step", "_zeros"]
 
     def __init__(
         self,
@@ -58,6 +58,8 @@ class PartwiseAdam(Optimizer):
         # Weights, gradient, and the caller's scale of the rate.
         self._pending: dict[KeyT, tuple[Any, Any, float]] = {}
         self._last_step: set[KeyT] | None = None
+        # Where the rows of sparse gradients are put in a step, and taken away again.
+        self._zeros: dict[KeyT, Tensor] = {}
 
     def __call__(
         self, key: KeyT, weights: FloatsXd, gradient: FloatsXd, *, lr_scale: float = 1.0
@@ -69,9 +71,13 @@ class PartwiseAdam(Optimizer):
         return weights, gradient
 
     def take(
-        self, key: KeyT, weights: FloatsXd, gradient: FloatsXd, *, lr_scale: float = 1.0
+        self, key: KeyT, weights: FloatsXd, gradient: FloatsXd | Tensor, *, lr_scale: float = 1.0
     ) -> None:
-        """Gather a gradient that its owner lets go of."""
+        """Gather a gradient that its owner lets go of.
+
+        gradient (FloatsXd | Tensor): A tensor may be sparse, of some rows; the weights in the
+            others change as much as by a gradient of zero.
+        """
         if key in self._pending:
             self._last_step = set(self._pending)
             self._apply()
@@ -95,7 +101,7 @@ class PartwiseAdam(Optimizer):
         alike = defaultdict(list)
         for key, (weights, gradient) in tensors.items():
             # A parameter that nothing uses is left alone, by the decay too.
-            if key not in self.mom1 and not gradient.any():
+            if key not in self.mom1 and not _stored(gradient).any():
                 continue
             # Biases and normalization weights are vectors, and do not decay.
             decay = self.L2 if weights.ndim > 1 else 0.0
@@ -123,10 +129,15 @@ class PartwiseAdam(Optimizer):
                 if key not in moments:
                     weights = self._pending[key][0]
                     moments[key] = get_array_module(weights).zeros_like(weights)
-        all_weights, gradients = zip(*(tensors[key] for key in keys), strict=True)
+        all_weights = [tensors[key][0] for key in keys]
+        sparse = {key: tensors[key][1] for key in keys if tensors[key][1].is_sparse}
+        for key, gradient in sparse.items():
+            if key not in self._zeros:
+                self._zeros[key] = torch.zeros_like(tensors[key][0])
+            self._zeros[key].index_copy_(0, gradient.indices()[0], gradient.values())
         adamw(
-            list(all_weights),
-            list(gradients),
+            all_weights,
+            [self._zeros[key] if key in sparse else tensors[key][1] for key in keys],
             [_as_tensor(self.mom1[key]) for key in keys],
             [_as_tensor(self.mom2[key]) for key in keys],
             [],
@@ -145,11 +156,13 @@ class PartwiseAdam(Optimizer):
             beta2=self.b2,
             eps=self.eps,
         )
+        for key, gradient in sparse.items():
+            self._zeros[key].index_fill_(0, gradient.indices()[0], 0)
 
     def _clip_divisor(self, gradients: list[Tensor]) -> float:
         if not self.grad_clip:
             return 1.0
-        norms = [torch.linalg.vector_norm(gradient) for gradient in gradients]
+        norms = [torch.linalg.vector_norm(_stored(gradient)) for gradient in gradients]
         # One number leaves the GPU, not one a parameter.
         norm = float(torch.stack(norms).double().norm()) if norms else 0.0
         return max(1.0, norm / self.grad_clip)
@@ -169,11 +182,18 @@ class PartwiseAdam(Optimizer):
         return scales
 
 
-def _as_tensor(array: FloatsXd) -> Tensor:
+def _as_tensor(array: FloatsXd | Tensor) -> Tensor:
     """The same memory as torch has it; of numpy's, sooner than thinc finds a device for it."""
+    if isinstance(array, Tensor):
+        return array.coalesce() if array.is_sparse else array
     if isinstance(array, numpy.ndarray):
         return torch.from_numpy(array)
     return xp2torch(array)
+
+
+def _stored(gradient: Tensor) -> Tensor:
+    """All that is not zero of a gradient, if it is sparse."""
+    return gradient.values() if gradient.is_sparse else gradient
 
 
 def is_encoder_parameter(name: str) -> bool:

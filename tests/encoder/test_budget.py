@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from spacy.tokens import Doc
 from spacy_transformers.data_classes import FullTransformerBatch
+from thinc.api import Adam
 from transformers.utils import ModelOutput
 
 from spacy_bertlstm.encoder import budget
@@ -83,7 +84,7 @@ def train(model: TransformerModel) -> tuple[numpy.ndarray, dict[str, numpy.ndarr
     batch.model_output = ModelOutput(last_hidden_state=torch.tensor(dY))
     backprop(batch)
     gradients = {
-        name: weight.grad.numpy().copy()
+        name: weight.grad.to_dense().numpy().copy()
         for name, weight in model.transformer.named_parameters()
         if weight.grad is not None
     }
@@ -181,6 +182,19 @@ def test_training_in_sub_batches_gives_the_same_gradients(
     for name, gradient in at_once.items():
         numpy.testing.assert_allclose(in_parts[name], gradient, atol=1e-4, err_msg=name)
         assert gradient.any() or name.endswith("key.bias"), name
+
+
+def test_any_optimizer_may_step_on_sparse_gradients(build: Build, packs: bool) -> None:
+    model = build(MANY)
+    train(model)
+    words = model.transformer.embeddings.word_embeddings
+    assert words.weight.grad.is_sparse is packs
+    assert not words.sparse
+    before = words.weight.detach().clone()
+    used = words.weight.grad.to_dense().any(dim=1)
+    model.finish_update(Adam(0.1, L2=0.0))
+    assert torch.equal((words.weight != before).any(dim=1), used)
+    assert 0 < int(used.sum()) < len(used)
 
 
 def test_no_activation_is_kept_between_forward_and_backward(build: Build) -> None:

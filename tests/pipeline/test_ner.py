@@ -6,11 +6,15 @@ from pathlib import Path
 import numpy
 import pytest
 import spacy
+from hypothesis import given
+from hypothesis import strategies as st
 from spacy.language import Language
-from spacy.tokens import Doc
+from spacy.tokens import Doc, Span
 from spacy.training import Example
+from spacy.vocab import Vocab
 
 from spacy_bertlstm.errors import BertLstmError
+from spacy_bertlstm.pipeline.ner import _align_gold_tags
 from spacy_bertlstm.training.optimizer import make_adam
 
 MakeNlp = Callable[..., Language]
@@ -170,6 +174,31 @@ def test_an_entity_of_no_wanted_type_is_outside(
     allowed = ner._allowed_tags(aspirin)
     assert allowed.sum() == len(aspirin.predicted)
     assert allowed[:, 0].all()
+
+
+@given(data=st.data())
+def test_gold_tags_of_the_same_tokens_are_those_that_spacy_aligns(data: st.DataObject) -> None:
+    words = data.draw(st.lists(st.sampled_from(["a", "Bb", "\n", " ", "12", "İ", "\u00a0"])))
+    vocab = Vocab()
+    gold = Doc(vocab, words=words)
+    found: dict[str, list[Span]] = {"A": [], "missing": [], "blocked": [], "": []}
+    end = 0
+    while end < len(words):
+        start, end = end, min(len(words), end + data.draw(st.integers(1, 3)))
+        kind = data.draw(st.sampled_from(sorted(found)))
+        span = Span(gold, start, end, label="A")
+        if kind != "A" or not (span[0].is_space or span[-1].is_space):
+            found[kind].append(span)
+    if data.draw(st.booleans()):
+        gold.set_ents(
+            found["A"],
+            missing=found["missing"],
+            blocked=found["blocked"],
+            default=data.draw(st.sampled_from(["outside", "missing"])),
+        )
+    spaces = [data.draw(st.booleans()) for _ in words]
+    example = Example(Doc(vocab, words=words, spaces=spaces), gold)
+    assert _align_gold_tags(example) == example.get_aligned_ner()
 
 
 def test_another_number_of_tags_in_the_config_is_a_coded_error(

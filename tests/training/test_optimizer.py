@@ -188,3 +188,19 @@ def test_a_gradient_that_is_taken_over_counts_as_one_that_is_called_with() -> No
             optimizer.step_schedules()
     numpy.testing.assert_array_equal(*weights)
     assert (weights[0] != 1).all()
+
+
+def test_a_sparse_gradient_counts_as_one_that_is_filled_up(rng: numpy.random.Generator) -> None:
+    """Rows that are not in it go on moving by what was in it before, and decay."""
+    dense, sparse = (numpy.ones((6, 2), dtype="f") for _ in range(2))
+    optimizers = [make_adam(0.1, L2=0.1, grad_clip=0.5) for _ in range(2)]
+    for rows in ([1, 4, 4], [0], [], [4, 5]):
+        values = torch.tensor(rng.normal(size=(len(rows), 2)).astype("f"))
+        places = torch.tensor([rows], dtype=torch.int64)
+        gradient = torch.sparse_coo_tensor(places, values, (6, 2), check_invariants=True)
+        optimizers[0].take((1, "W"), dense, gradient.to_dense().numpy())
+        optimizers[1].take((1, "W"), sparse, gradient)
+        for optimizer in optimizers:
+            optimizer.step_schedules()
+        numpy.testing.assert_allclose(sparse, dense, rtol=1e-6)
+    assert (dense != 1).all()
