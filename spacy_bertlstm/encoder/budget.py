@@ -24,8 +24,8 @@ from spacy_bertlstm.threads import require_own_threads
 
 # In training batches of 640 words, of case reports, padding falls from 34 % of the pieces to 7 %.
 _CLOSENESS = 0.8
-# Tables whose scores of attention are calculated at once are as wide as a multiple of this:
-# oneDNN's products have a kernel for each shape, which takes milliseconds to make.
+# On a CPU, where a table's scores of attention are calculated at once, it is as wide as a multiple
+# of this: oneDNN's products have a kernel for each shape, which takes milliseconds to make.
 _WIDTH_STEP = 8
 # The most scores of such a table of several texts, one for each two places of a text: those of
 # all heads are to stay near the cache.
@@ -95,31 +95,35 @@ class BudgetShim(HFShim):
         self.max_pieces = max_pieces
         self.precision = precision
 
-    @property
-    def packs(self) -> bool:
-        """Whether the encoder runs without padding."""
-        return can_pack(self._model)
+    def find_layers(self) -> list[Layer]:
+        """The encoder's layers, if it runs without padding, else none."""
+        if not can_pack(self._model):
+            return []
+        return [Layer(layer) for layer in self._model.encoder.layer]
 
     @property
     def padding(self) -> int:
         """The number of the piece that fills up shorter runs."""
         return self._hfmodel.tokenizer.pad_token_id or 0
 
-    def encode(self, batches: Sequence[SubBatch], mix: Tensor | None) -> list[Tensor]:
+    def encode(
+        self, batches: Sequence[SubBatch], layers: Sequence[Layer], mix: Tensor | None
+    ) -> list[Tensor]:
         """Give the vectors of the pieces of each sub-batch, (n_pieces, width).
 
+        layers (Sequence[Layer]): Its own ones; none where it runs with padding.
         mix (Tensor | None): Scores of the embeddings and of each layer, whose softmax they are
             mixed by, (n_layers + 1,); None for the last layer alone.
         """
         self._model.eval()
         with torch.no_grad(), self._autocast():
-            layers = self._layers_in_use()
+            layers = self._prepare(layers)
             outputs = [self._run(batch, layers, mix) for batch in batches]
         self._model.train()
         return outputs
 
     def begin_encode(
-        self, batches: Sequence[SubBatch], mix: Tensor | None
+        self, batches: Sequence[SubBatch], layers: Sequence[Layer], mix: Tensor | None
     ) -> tuple[list[Tensor], Callable[[Sequence[Tensor]], None]]:
         """As `encode`, in training, with a callback that adds up gradients, the mix's too.
 
@@ -129,11 +133,11 @@ class BudgetShim(HFShim):
         """
         self._model.train()
         _PREPARED.pop(self._model, None)  # of weights that are to change
-        layers = self._own_layers()
         fits = len(batches) == 1 or sum(batch.tables.size for batch in batches) <= self.max_pieces
         with self._autocast():
             if fits:
-                with self._sparse_gradient():
+                # Of the embeddings of BERT's build; other encoders may have others.
+                with _sparse_gradient(self._model.embeddings.word_embeddings if layers else None):
                     outputs = [self._run(batch, layers, mix) for batch in batches]
             else:
                 outputs = [
@@ -171,30 +175,9 @@ class BudgetShim(HFShim):
             weights.grad = None
         self._grad_scaler.update()
 
-    @contextmanager
-    def _sparse_gradient(self) -> Iterator[None]:
-        """Let the embeddings have gradients of those pieces alone that are in a batch.
-
-        They are few of a vocabulary, and on a CPU to set the others to zero takes long. Not for
-        longer than this: torch's own optimizers refuse such gradients.
-        """
-        words = self._model.embeddings.word_embeddings if self.packs else None
-        if not isinstance(words, torch.nn.Embedding) or self.device.type != "cpu":
-            yield
-            return
-        before, words.sparse = words.sparse, True
-        try:
-            yield
-        finally:
-            words.sparse = before
-
-    def _own_layers(self) -> list[Layer]:
-        return [Layer(layer) for layer in self._model.encoder.layer] if self.packs else []
-
-    def _layers_in_use(self) -> Sequence[Layer]:
-        """The layers, prepared where they have not been since the weights were last changed."""
-        layers = self._own_layers()
-        prepare = self._preparation()
+    def _prepare(self, layers: Sequence[Layer]) -> Sequence[Layer]:
+        """Make them ready, where they have not been since the weights were last changed."""
+        prepare = self._preparation() if layers else None
         if prepare is None:
             return layers
         weights = _sample_weights(layers)
@@ -206,8 +189,6 @@ class BudgetShim(HFShim):
     def _preparation(self) -> Callable[[Sequence[Layer]], Sequence[Layer]] | None:
         """What makes layers ready for the products that are wanted; None where nothing does."""
         device = self.device.type
-        if not self.packs:
-            return None
         if self.precision is Precision.int8 and has_int8(device) and can_quantize(self._model):
             return self._quantize
         dtype = autocast_dtype(self.precision, device) or torch.float32
@@ -243,6 +224,25 @@ class BudgetShim(HFShim):
         device = self.device.type
         dtype = autocast_dtype(self.precision, device)
         return torch.autocast(device, dtype=dtype, enabled=dtype is not None)
+
+
+@contextmanager
+def _sparse_gradient(words: torch.nn.Module | None) -> Iterator[None]:
+    """Let embeddings have gradients of those pieces alone that are in a batch.
+
+    They are few of a vocabulary, and on a CPU to set the others to zero takes long. Not for
+    longer than this: torch's own optimizers refuse such gradients.
+
+    words (torch.nn.Module | None): If they are not torch's own on a CPU, nothing is done.
+    """
+    if not isinstance(words, torch.nn.Embedding) or words.weight.device.type != "cpu":
+        yield
+        return
+    before, words.sparse = words.sparse, True
+    try:
+        yield
+    finally:
+        words.sparse = before
 
 
 def _sample_weights(layers: Sequence[Layer]) -> Tensor:
@@ -286,22 +286,19 @@ def forward(
 ) -> tuple[Tensor, Callable[[Tensor], list]]:
     require_own_threads()
     shim = cast(BudgetShim, model.shims[0])
-    device, packs = shim.device, shim.packs
-    by_scores = is_train and packs and device.type == "cpu"
-    lengths = pieces.lengths.tolist()
-    batches = [
-        _lay_out(pieces, tables, device, _WIDTH_STEP if by_scores else 1)
-        for tables in group_runs(
-            lengths, shim.max_pieces, device=device.type, packs=packs, by_scores=by_scores
-        )
-    ]
+    device, layers = shim.device, shim.find_layers()
+    grouped = group_runs(
+        pieces.lengths.tolist(), shim.max_pieces, device=device.type, packs=bool(layers)
+    )
+    width_step = _WIDTH_STEP if layers and device.type == "cpu" else 1
+    batches = [_lay_out(pieces, tables, device, width_step) for tables in grouped]
     mix = xp2torch(model.get_param("layer_mix")) if model.param_names else None
     if is_train:
         if mix is not None:
             mix.requires_grad_()
-        outputs, backprop_batches = shim.begin_encode(batches, mix)
+        outputs, backprop_batches = shim.begin_encode(batches, layers, mix)
     else:
-        outputs, backprop_batches = shim.encode(batches, mix), lambda gradients: None
+        outputs, backprop_batches = shim.encode(batches, layers, mix), lambda gradients: None
     # From the sub-batches' order back to the given one, (n_pieces, width).
     Y = torch.cat(outputs)[torch.argsort(torch.cat([batch.rows for batch in batches]))]
 
@@ -315,7 +312,7 @@ def forward(
 
 
 def group_runs(
-    lengths: Sequence[int], most: int, *, device: str, packs: bool, by_scores: bool
+    lengths: Sequence[int], most: int, *, device: str, packs: bool
 ) -> list[list[list[int]]]:
     """Part runs into sub-batches, and each into tables that are padded to their widest.
 
@@ -324,14 +321,13 @@ def group_runs(
 
     device (str): A CPU takes as long for padding as for text, so there the runs of a table are
         of like length; a GPU takes longer for more tables.
-    packs (bool): Whether an encoder takes several tables at once. Then a table is cheap on a CPU,
-        where the attention of one text fits into the cache, and holds runs of one length.
-    by_scores (bool): Whether, on a CPU, the scores of a table are calculated at once. Then a table
-        is dear, and holds runs of like length, as long as the cache holds their scores.
+    packs (bool): Whether an encoder takes several tables at once. Then, on a CPU, a table holds no
+        more runs than the cache has room for their scores.
     RETURNS (list[list[list[int]]]): Indices, the longest first, so that padding is short.
     """
+    by_scores = packs and device == "cpu"
     step = _WIDTH_STEP if by_scores else 1
-    closeness = 0.0 if device != "cpu" else 1.0 if packs and not by_scores else _CLOSENESS
+    closeness = _CLOSENESS if device == "cpu" else 0.0
     batches: list[list[list[int]]] = []
     room = longest = width = 0
     for i in sorted(range(len(lengths)), key=lambda i: -lengths[i]):
@@ -373,11 +369,10 @@ def sample_vocabulary(tokenizer: Any, longest: int) -> SubBatch:
 def _lay_out(
     pieces: Pieces, tables: list[list[int]], device: torch.device, width_step: int
 ) -> SubBatch:
-    ends = numpy.cumsum(pieces.lengths)
-    runs = [i for table in tables for i in table]
-    rows = [numpy.arange(ends[i] - pieces.lengths[i], ends[i]) for i in runs]
-    positions = [numpy.arange(pieces.lengths[i]) for i in runs]
-    chosen = numpy.concatenate(rows)
+    runs = numpy.array([i for table in tables for i in table])
+    lengths = pieces.lengths[runs]
+    positions = numpy.arange(lengths.sum()) - numpy.repeat(lengths.cumsum() - lengths, lengths)
+    chosen = positions + numpy.repeat((pieces.lengths.cumsum() - pieces.lengths)[runs], lengths)
 
     def to_tensor(values: numpy.ndarray) -> Tensor:
         return torch.from_numpy(values).to(device)
@@ -386,7 +381,7 @@ def _lay_out(
         rows=to_tensor(chosen),
         ids=to_tensor(pieces.ids[chosen]),
         type_ids=None if pieces.type_ids is None else to_tensor(pieces.type_ids[chosen]),
-        positions=to_tensor(numpy.concatenate(positions)),
+        positions=to_tensor(positions),
         tables=make_tables(
             [pieces.lengths[table].tolist() for table in tables], device, width_step=width_step
         ),

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy
 import torch
 from torch import Tensor
 
@@ -50,8 +51,8 @@ def make_stairs(
         few, too.
     """
     order = sorted((i for i, length in enumerate(lengths) if length), key=lambda i: -lengths[i])
-    length = torch.tensor(lengths)[order]
-    start = (torch.tensor(lengths).cumsum(0) - torch.tensor(lengths))[order]
+    length = numpy.asarray(lengths)[order]
+    start = (numpy.cumsum(lengths) - lengths)[order]
     treads = _cut([-(-own // sizes[-1]) for own in length.tolist()], tread_price // sizes[-1])
     if sizes[-1] > 1:
         treads = [
@@ -59,23 +60,24 @@ def make_stairs(
             for blocks, rows in treads
             for steps in _split(blocks * sizes[-1], sizes)
         ]
-    rows = torch.cat([torch.full((steps,), rows) for steps, rows in treads])  # (longest,)
-    first = rows.cumsum(0) - rows  # the place of a time step's first sequence
+    rows = numpy.concatenate([numpy.full(*tread) for tread in treads])  # (longest,)
+    first = rows.cumsum() - rows  # the place of a time step's first sequence
     # Of each place:
-    step = torch.arange(len(rows)).repeat_interleave(rows)
-    place = torch.arange(len(step))
+    step = numpy.arange(len(rows)).repeat(rows)
+    place = numpy.arange(len(step))
     sequence = place - first[step]
-    length = torch.cat([length, length.new_zeros(treads[0][1] - len(length))])
+    length = numpy.pad(length, (0, treads[0][1] - len(length)))
     inside = step < length[sequence]
 
-    n_places = len(place)
-    sources = torch.zeros(n_places, dtype=torch.int64)
-    sources[place[inside]] = start[sequence[inside]] + step[inside]
-    places = torch.empty(sum(lengths), dtype=torch.int64)
-    places[sources[place[inside]]] = place[inside]
-    reverse = torch.arange(n_places)
-    reverse[place[inside]] = (first[length[sequence] - 1 - step] + sequence)[inside]
-    tensors = (tensor.to(device) for tensor in (sources, places, reverse))
+    own = place[inside]  # of values
+    step, sequence = step[inside], sequence[inside]
+    sources = numpy.zeros_like(place)
+    sources[own] = start[sequence] + step
+    places = numpy.empty_like(own)
+    places[sources[own]] = own
+    reverse = place.copy()
+    reverse[own] = first[length[sequence] - 1 - step] + sequence
+    tensors = (torch.from_numpy(array).to(device) for array in (sources, places, reverse))
     return Stairs(treads, *tensors)
 
 

@@ -96,18 +96,16 @@ def train(model: TransformerModel) -> tuple[numpy.ndarray, dict[str, numpy.ndarr
     most=st.integers(10, 100),
     packs=st.booleans(),
     device=st.sampled_from(["cpu", "cuda"]),
-    is_train=st.booleans(),
 )
 def test_tables_hold_each_run_once_and_keep_to_the_budget(
-    lengths: list[int], most: int, packs: bool, device: str, is_train: bool
+    lengths: list[int], most: int, packs: bool, device: str
 ) -> None:
-    by_scores = is_train and packs and device == "cpu"
-    batches = group_runs(lengths, most, device=device, packs=packs, by_scores=by_scores)
+    batches = group_runs(lengths, most, device=device, packs=packs)
     runs = [i for tables in batches for table in tables for i in table]
     assert sorted(runs) == list(range(len(lengths)))
     for tables in batches:
         of_tables = [[lengths[i] for i in table] for table in tables]
-        step = budget._WIDTH_STEP if by_scores else 1
+        step = budget._WIDTH_STEP if packs and device == "cpu" else 1
         laid_out = make_tables(of_tables, torch.device("cpu"), width_step=step)
         assert laid_out.size <= most or sum(map(len, tables)) == 1
         assert packs or len(tables) == 1
@@ -116,25 +114,20 @@ def test_tables_hold_each_run_once_and_keep_to_the_budget(
 
 
 @given(lengths=st.lists(st.integers(1, 500), min_size=1, max_size=20))
-@pytest.mark.parametrize(
-    ("packs", "by_scores", "closeness"),
-    [(False, False, 0.8), (True, True, 0.8), (True, False, 1.0)],
-)
-def test_on_a_cpu_runs_of_a_table_are_of_like_length(
-    lengths: list[int], packs: bool, by_scores: bool, closeness: float
-) -> None:
-    batches = group_runs(lengths, 10**6, device="cpu", packs=packs, by_scores=by_scores)
+@pytest.mark.parametrize("packs", [True, False])
+def test_on_a_cpu_runs_of_a_table_are_of_like_length(lengths: list[int], packs: bool) -> None:
+    batches = group_runs(lengths, 10**6, device="cpu", packs=packs)
     ordered = [[lengths[i] for i in table] for tables in batches for table in tables]
     assert len(batches) == (1 if packs else len(ordered))
 
     def is_full(n_runs: int, length: int) -> bool:
         width = -(-length // budget._WIDTH_STEP) * budget._WIDTH_STEP
-        return by_scores and n_runs * width**2 > budget._MOST_SCORES
+        return packs and n_runs * width**2 > budget._MOST_SCORES
 
     for table, next_table in itertools.pairwise(ordered):
-        assert closeness * table[0] > next_table[0] or is_full(len(table) + 1, table[0])
+        assert budget._CLOSENESS * table[0] > next_table[0] or is_full(len(table) + 1, table[0])
     for table in ordered:
-        assert table[-1] >= closeness * table[0]
+        assert table[-1] >= budget._CLOSENESS * table[0]
         assert len(table) == 1 or not is_full(len(table), table[0])
 
 

@@ -1,7 +1,7 @@
 """Encoders without padding give what transformers' own give."""
 
 from pathlib import Path
-from unittest.mock import Mock, patch
+from typing import Any
 
 import pytest
 import torch
@@ -69,7 +69,7 @@ def run(
 ) -> torch.Tensor:
     width_step = 4 if lengths is LENGTHS else 1
     tables = make_tables(lengths, torch.device("cpu"), width_step=width_step)
-    assert tables.is_padded == (lengths is LENGTHS)
+    assert (tables.size > len(ids)) == (lengths is LENGTHS)
     positions = torch.cat([torch.arange(length) for table in lengths for length in table])
     layers = [Layer(layer) for layer in encoder.encoder.layer]
     return run_packed(encoder, layers, ids, type_ids, positions, tables)[-1]
@@ -133,17 +133,38 @@ def test_vectors_and_gradients_equal_those_of_transformers(
 
 
 @pytest.mark.parametrize("name", ["bert", "roberta"])
-def test_vectors_in_use_are_those_of_training_without_dropout(name: str) -> None:
-    """In use torch's kernel attends, and in training all scores are calculated at once."""
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+@pytest.mark.parametrize("factor", [1.0, -1.0, 300.0, -300.0])
+def test_vectors_in_use_are_those_of_training_without_dropout(
+    name: str, precision: str, factor: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In use exponentials are taken as they are, unless scores are too large, or too small."""
     encoder = make(name)
+    with torch.no_grad():
+        for layer in encoder.encoder.layer:
+            attention = layer.attention.self
+            for product, sign in ((attention.query, factor), (attention.key, 1.0)):
+                product.weight.mul_(sign)
+                # So that all scores of a text are of one sign.
+                product.bias.fill_(sign)
+    taken = []
+    exponentiate = packed._attend_by_exponentials
+
+    def note(*args: Any) -> torch.Tensor | None:
+        attended = exponentiate(*args)
+        taken.append(attended is not None)
+        return attended
+
+    monkeypatch.setattr(packed, "_attend_by_exponentials", note)
     ids = torch.randint(5, 60, (sum(map(sum, LENGTHS)),))
-    kernel = Mock(wraps=packed.scaled_dot_product_attention)
-    with patch.object(packed, "scaled_dot_product_attention", kernel):
+    with torch.autocast("cpu", enabled=precision == "bf16"):
         with torch.no_grad():
             in_use = run(encoder, ids, None)
-        assert kernel.call_count == 2 * len(LENGTHS)
-        torch.testing.assert_close(run(encoder, ids, None), in_use, atol=1e-5, rtol=1e-5)
-        assert kernel.call_count == 2 * len(LENGTHS)
+        assert taken == [abs(factor) == 1.0] * 2
+        tolerance = 1e-5 if precision == "fp32" else 0.03
+        torch.testing.assert_close(run(encoder, ids, None), in_use, atol=tolerance, rtol=tolerance)
+    assert len(taken) == 2
+    assert torch.isfinite(in_use).all()
 
 
 @pytest.mark.parametrize("name", ["relative", "decoder", "distilbert", "adapter", "no-bias"])
