@@ -230,8 +230,8 @@ class BudgetShim(HFShim):
 def _sparse_gradient(words: torch.nn.Module | None) -> Iterator[None]:
     """Let embeddings have gradients of those pieces alone that are in a batch.
 
-    They are few of a vocabulary, and on a CPU to set the others to zero takes long. Not for
-    longer than this: torch's own optimizers refuse such gradients.
+    They are few of a vocabulary, and on a CPU to set the others to zero takes long. For
+    optimizers other than this package's, `finish_update` fills such a gradient up.
 
     words (torch.nn.Module | None): If they are not torch's own on a CPU, nothing is done.
     """

@@ -23,7 +23,7 @@ def drop(X: Tensor, rate: float) -> Tensor:
     threshold = min(round(rate * _VALUES_OF_A_BYTE), _VALUES_OF_A_BYTE - 1)
     if not threshold:
         return X
-    # numpy compares a byte at a time as fast as torch's threads wake up for more.
+    # On one thread numpy takes less time to compare bytes than torch to wake a second thread.
     kept = (_draw_bytes(X.numel()) >= threshold).view("int8")
     factors = torch.from_numpy(kept).view(X.shape).to(X.dtype)
     return X * factors.mul_(_VALUES_OF_A_BYTE / (_VALUES_OF_A_BYTE - threshold))

@@ -75,8 +75,8 @@ class PartwiseAdam(Optimizer):
     ) -> None:
         """Gather a gradient that its owner lets go of.
 
-        gradient (FloatsXd | Tensor): A tensor may be sparse, of some rows; the weights in the
-            others change as much as by a gradient of zero.
+        gradient (FloatsXd | Tensor): A tensor may be sparse in its first dimension, of some rows;
+            the weights in the others change as much as by a gradient of zero.
         """
         if key in self._pending:
             self._last_step = set(self._pending)
@@ -192,7 +192,7 @@ def _as_tensor(array: FloatsXd | Tensor) -> Tensor:
 
 
 def _stored(gradient: Tensor) -> Tensor:
-    """All that is not zero of a gradient, if it is sparse."""
+    """What a gradient holds, of a sparse one its rows."""
     return gradient.values() if gradient.is_sparse else gradient
 
 

@@ -73,10 +73,10 @@ def _tensors(nlp: Language) -> dict[str, Tensor]:
 
 
 def _tables(optimizer: Optimizer) -> Iterator[tuple[str, dict[Any, Any]]]:
-    """The moments, averages and counts of each parameter."""
+    """The moments, averages and counts of each parameter, but not what is of a single step."""
     for name in _slots(optimizer):
         value = getattr(optimizer, name)
-        if isinstance(value, dict) and name != "schedules":
+        if isinstance(value, dict) and name != "schedules" and not name.startswith("_"):
             yield name, value
 
 

@@ -237,9 +237,13 @@ def test_each_sub_batch_is_computed_again_with_the_same_dropout(
     assert not numpy.array_equal(train(build(FEW, dropout=0.5))[0], Y)
 
 
-def test_gradients_add_up_over_batches(build: Build) -> None:
-    model = build(FEW)
+@pytest.mark.parametrize("sizes", [*itertools.product((FEW, MANY), repeat=2)])
+def test_gradients_add_up_over_batches(build: Build, sizes: tuple[int, int]) -> None:
+    """Those of the embeddings are sparse where all goes through at once."""
+    model = build(MANY)
+    model.shim.max_pieces = sizes[0]
     _, once = train(model)
+    model.shim.max_pieces = sizes[1]
     _, twice = train(model)
     for name, gradient in once.items():
         numpy.testing.assert_allclose(twice[name], 2 * gradient, atol=1e-4, err_msg=name)

@@ -11,12 +11,13 @@ from hypothesis import strategies as st
 from spacy.language import Language
 from spacy.tokens import Doc, Span
 from spacy.training import Example
-from spacy.vocab import Vocab
 
 from spacy_bertlstm.errors import BertLstmError
 from spacy_bertlstm.pipeline.ner import _align_gold_tags
 from spacy_bertlstm.training.optimizer import make_adam
 
+# Its lexemes know which of them are whitespace.
+VOCAB = spacy.blank("en").vocab
 MakeNlp = Callable[..., Language]
 MakeExamples = Callable[[Language], list[Example]]
 
@@ -179,8 +180,7 @@ def test_an_entity_of_no_wanted_type_is_outside(
 @given(data=st.data())
 def test_gold_tags_of_the_same_tokens_are_those_that_spacy_aligns(data: st.DataObject) -> None:
     words = data.draw(st.lists(st.sampled_from(["a", "Bb", "\n", " ", "12", "İ", "\u00a0"])))
-    vocab = Vocab()
-    gold = Doc(vocab, words=words)
+    gold = Doc(VOCAB, words=words)
     found: dict[str, list[Span]] = {"A": [], "missing": [], "blocked": [], "": []}
     end = 0
     while end < len(words):
@@ -197,7 +197,7 @@ def test_gold_tags_of_the_same_tokens_are_those_that_spacy_aligns(data: st.DataO
             default=data.draw(st.sampled_from(["outside", "missing"])),
         )
     spaces = [data.draw(st.booleans()) for _ in words]
-    example = Example(Doc(vocab, words=words, spaces=spaces), gold)
+    example = Example(Doc(VOCAB, words=words, spaces=spaces), gold)
     assert _align_gold_tags(example) == example.get_aligned_ner()
 
 
