@@ -287,10 +287,9 @@ def forward(
     require_own_threads()
     shim = cast(BudgetShim, model.shims[0])
     device, layers = shim.device, shim.find_layers()
-    grouped = group_runs(
-        pieces.lengths.tolist(), shim.max_pieces, device=device.type, packs=bool(layers)
-    )
-    width_step = _WIDTH_STEP if layers and device.type == "cpu" else 1
+    packs = bool(layers)
+    grouped = group_runs(pieces.lengths.tolist(), shim.max_pieces, device=device.type, packs=packs)
+    width_step = find_width_step(device=device.type, packs=packs)
     batches = [_lay_out(pieces, tables, device, width_step) for tables in grouped]
     mix = xp2torch(model.get_param("layer_mix")) if model.param_names else None
     if is_train:
@@ -311,6 +310,11 @@ def forward(
     return Y, backprop
 
 
+def find_width_step(*, device: str, packs: bool) -> int:
+    """What the widths of tables are multiples of; the arguments are those of `group_runs`."""
+    return _WIDTH_STEP if packs and device == "cpu" else 1
+
+
 def group_runs(
     lengths: Sequence[int], most: int, *, device: str, packs: bool
 ) -> list[list[list[int]]]:
@@ -326,7 +330,7 @@ def group_runs(
     RETURNS (list[list[list[int]]]): Indices, the longest first, so that padding is short.
     """
     by_scores = packs and device == "cpu"
-    step = _WIDTH_STEP if by_scores else 1
+    step = find_width_step(device=device, packs=packs)
     closeness = _CLOSENESS if device == "cpu" else 0.0
     batches: list[list[list[int]]] = []
     room = longest = width = 0

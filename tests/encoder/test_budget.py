@@ -105,7 +105,7 @@ def test_tables_hold_each_run_once_and_keep_to_the_budget(
     assert sorted(runs) == list(range(len(lengths)))
     for tables in batches:
         of_tables = [[lengths[i] for i in table] for table in tables]
-        step = budget._WIDTH_STEP if packs and device == "cpu" else 1
+        step = budget.find_width_step(device=device, packs=packs)
         laid_out = make_tables(of_tables, torch.device("cpu"), width_step=step)
         assert laid_out.size <= most or sum(map(len, tables)) == 1
         assert packs or len(tables) == 1
