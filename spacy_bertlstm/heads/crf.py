@@ -8,7 +8,8 @@ model runs: what moves between the devices is one score a token and tag.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy
@@ -22,6 +23,7 @@ IMPOSSIBLE = -1e9
 
 # Whatever underflow took from a sum of exponentials above it is less than 1e-100 of the sum.
 _TINY = 1e-200
+_LOG_TINY = math.log(_TINY)
 
 # A run of tags in a text: the index of its first token, and its tags.
 Piece = tuple[int, Sequence[int] | numpy.ndarray]
@@ -110,18 +112,21 @@ def crf_decode(chain: Chain) -> list[numpy.ndarray]:
     RETURNS (list[numpy.ndarray]): Tag indices, one (length,) array a text.
     """
     steps = _steps(chain.sizes)
+    n_tags = len(chain.starts)
     pointers = numpy.zeros(chain.emissions.shape, dtype="int32")
-    best = numpy.zeros((max(chain.sizes, default=0), len(chain.starts)))  # longest text first
+    # Of float64, the sums of a text's scores of float32 lose less than these have of their own.
+    best = numpy.zeros((max(chain.sizes, default=0), n_tags))  # longest text first
+    index = numpy.arange(best.size)
+    transitions = chain.transitions.T.copy()  # (after, before)
     for step in steps:
         size = step.stop - step.start
+        state = chain.starts
         if step.start:
-            paths = best[:size, :, None] + chain.transitions  # (size, before, after)
-            pointers[step] = paths.argmax(axis=1)
-            state = paths.max(axis=1) + chain.emissions[step]
-        else:
-            state = chain.starts + chain.emissions[step]
-        # Only differences matter; without this, long texts would lose precision.
-        best[:size] = state - state.max(axis=1, keepdims=True)
+            paths = (best[:size, None] + transitions).reshape(-1, n_tags)  # (size * after, before)
+            before = paths.argmax(axis=-1)
+            pointers[step] = before.reshape(size, n_tags)
+            state = paths[index[: len(before)], before].reshape(size, n_tags)
+        best[:size] = state + chain.emissions[step]
 
     path = numpy.empty(len(pointers), dtype="int32")
     tags = (best + chain.ends).argmax(axis=1)
@@ -145,28 +150,28 @@ def crf_log_probs(
     temperature (float): Divides all scores.
     RETURNS (list[numpy.ndarray]): One (n_pieces,) array a text.
     """
+    stops = numpy.cumsum([len(text_pieces) for text_pieces in pieces])
+    each = [
+        (rows[start : start + len(tags)], tags)
+        for rows, text_pieces in zip(chain.rows, pieces, strict=True)
+        for start, tags in text_pieces
+    ]
+    if not each:
+        return [numpy.zeros(0) for _ in pieces]
+    chain = _cool(chain, temperature)
+    forward, backward, _ = _pass_messages(chain, chain.emissions)
+    # All pieces one behind the other, (n_tokens,).
+    row, tag = (numpy.concatenate(arrays) for arrays in zip(*each, strict=True))
+    lengths = numpy.asarray([len(tags) for _, tags in each])
+    first = lengths.cumsum() - lengths
+    later = numpy.delete(numpy.arange(len(row)), first)
     # The chance of a piece's first tag, then of each tag given the one before: a product of
     # shares, where sums over the text's whole length would cancel.
-    firsts: list[tuple[int, int]] = []
-    later: list[tuple[int, int, int]] = []
-    counts: list[int] = []
-    for rows, text_pieces in zip(chain.rows, pieces, strict=True):
-        for start, tags in text_pieces:
-            piece = rows[start : start + len(tags)]
-            firsts.append((piece[0], tags[0]))
-            later.extend(zip(piece[1:], tags, tags[1:], strict=False))
-            counts.append(len(piece) - 1)
-    log_probs = numpy.zeros(len(firsts))
-    if firsts:
-        chain = _cool(chain, temperature)
-        forward, backward, _ = _pass_messages(chain, chain.emissions)
-        row, tag = numpy.asarray(firsts).T
-        log_probs += _log_share(forward[row] + backward[row] - chain.emissions[row], tag)
-        row, before, tag = numpy.asarray(later, dtype="int64").reshape(-1, 3).T
-        shares = _log_share(chain.transitions[before] + backward[row], tag)
-        numpy.add.at(log_probs, numpy.repeat(numpy.arange(len(counts)), counts), shares)
-    stops = numpy.cumsum([len(text_pieces) for text_pieces in pieces])
-    return numpy.split(log_probs, stops[:-1])
+    shares = numpy.empty(len(row))
+    at = row[first]
+    shares[first] = _log_share(forward[at] + backward[at] - chain.emissions[at], tag[first])
+    shares[later] = _log_share(chain.transitions[tag[later - 1]] + backward[row[later]], tag[later])
+    return numpy.split(numpy.add.reduceat(shares, first), stops[:-1])
 
 
 def crf_loss(
@@ -226,30 +231,53 @@ def _pass_messages(
     transitions = numpy.stack([chain.transitions, chain.transitions.T]) - peak
     transitions = transitions.reshape(2, *between, *chain.transitions.shape)
     factors = numpy.exp(transitions)
-    barred = ways < IMPOSSIBLE / 2
 
-    messages = numpy.empty_like(ways)
-    log_z = numpy.zeros(emissions.shape[:-2])
-    state = starts
-    for step in _steps(chain.sizes):
-        if step.start:
-            state = state[..., : step.stop - step.start, :]
-            # A barred tag may be out of reach, and its sum zero; it does not matter.
-            sums = numpy.exp(state) @ factors + barred[..., step, :]
-            if sums.min() > _TINY:
-                state = numpy.log(sums)
-            else:
-                # (2, ..., size, before, after) -> (2, ..., size, after)
-                state = _log_sum_exp(state[..., None] + transitions[..., None, :, :], axis=-2)
-        state = state + ways[..., step, :]
-        top = state.max(axis=-1, keepdims=True)
-        state -= top
-        messages[..., step, :] = state
-        log_z += top[0].sum(axis=(-2, -1))
+    def sum_quickly(state: numpy.ndarray) -> numpy.ndarray:
+        return numpy.log(numpy.exp(state) @ factors)
+
+    def sum_carefully(state: numpy.ndarray) -> numpy.ndarray:
+        sums = sum_quickly(state)
+        if sums.min() > _LOG_TINY:
+            return sums
+        # (2, ..., size, before, after) -> (2, ..., size, after)
+        return _log_sum_exp(state[..., None] + transitions[..., None, :, :], axis=-2)
+
+    with numpy.errstate(divide="ignore", invalid="ignore"):
+        messages, sums, tops = _walk(chain, starts, ways, sum_quickly)
+        # A barred tag may be out of reach, and its sum zero; it does not matter.
+        if not sums[ways > IMPOSSIBLE / 2].min(initial=0) > _LOG_TINY:  # or it is no number
+            messages, sums, tops = _walk(chain, starts, ways, sum_carefully)
+    log_z = tops[0].sum(axis=(-2, -1))
     forward, backward = messages[0], messages[1][..., mirror, :]
     last = _edge(chain, -1)
     log_z += _log_sum_exp(forward[..., last, :] + chain.ends, axis=-1).sum(axis=-1)
     return forward, backward, log_z
+
+
+def _walk(
+    chain: Chain,
+    starts: numpy.ndarray,
+    ways: numpy.ndarray,
+    add_up: Callable[[numpy.ndarray], numpy.ndarray],
+) -> tuple[numpy.ndarray, numpy.ndarray, numpy.ndarray]:
+    """Go through a batch step by step.
+
+    starts (numpy.ndarray): Of each tag beginning a text, (2, ..., 1, n_tags).
+    ways (numpy.ndarray): Emissions, (2, ..., n_rows, n_tags).
+    add_up (Callable): From a step's messages to what comes with them to the next step's tags.
+    RETURNS (tuple): Of each row, its messages, the largest being 0; what has come to it; and the
+        constant that was taken from its messages, (2, ..., n_rows, 1).
+    """
+    messages, sums = numpy.empty_like(ways), numpy.zeros_like(ways)
+    tops = numpy.empty((*ways.shape[:-1], 1))
+    state = starts
+    for step in _steps(chain.sizes):
+        if step.start:
+            state = sums[..., step, :] = add_up(state[..., : step.stop - step.start, :])
+        state = state + ways[..., step, :]
+        tops[..., step, :] = top = state.max(axis=-1, keepdims=True)
+        messages[..., step, :] = state = state - top
+    return messages, sums, tops
 
 
 def _transitions_gradient(
