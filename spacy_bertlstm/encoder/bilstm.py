@@ -13,6 +13,7 @@ from torch.autograd.function import once_differentiable
 
 from spacy_bertlstm.encoder.dropout import drop
 from spacy_bertlstm.encoder.precision import Precision, autocast_dtype
+from spacy_bertlstm.encoder.prepared import has_prepared_lstm
 from spacy_bertlstm.encoder.stairs import Stairs, make_stairs
 from spacy_bertlstm.threads import call_both, one_thread, require_own_threads
 
@@ -29,6 +30,8 @@ _CPU_TREAD_PRICE, _GPU_TREAD_PRICE = 64, 256
 _STEPS = (128, 64, 32, 16, 8, 4, 2, 1)
 _SHORT, _MOST_PADDING = 1 / 4, 16
 _MANY_TREADS = 64
+# What torch calls an LSTM among its recurrent layers.
+_LSTM = 2
 
 
 def stacked_bilstm(
@@ -201,16 +204,43 @@ def _trace_lstm(
 
 def _run_lstm(X: Tensor, stairs: Stairs, weights: Sequence[Tensor]) -> Tensor:
     """One layer in one direction, in stairs, (n_places, width) to (n_places, hidden_width)."""
-    hidden_width = weights[1].shape[1]
-    h = c = X.new_zeros(1, stairs.treads[0][1], hidden_width)
+    lstm = _make_lstm(weights)
+    h = c = X.new_zeros(1, stairs.treads[0][1], weights[1].shape[1])
     Ys = []
     for own_X in stairs.split(X):
-        state = [values[:, : own_X.shape[1]] for values in (h, c)]
-        Y, h, c = torch.lstm(
-            own_X, state, list(weights), True, 1, 0.0, torch.is_grad_enabled(), False, False
-        )
+        n_rows = own_X.shape[1]
+        Y, h, c = lstm(own_X, h[:, :n_rows], c[:, :n_rows])
         Ys.append(Y.flatten(0, 1))
     return torch.cat(Ys)
+
+
+def _make_lstm(
+    weights: Sequence[Tensor],
+) -> Callable[[Tensor, Tensor, Tensor], tuple[Tensor, Tensor, Tensor]]:
+    """One layer in one direction, from inputs and two states to outputs and states.
+
+    In use, weights are brought into oneDNN's order once, which torch's own function does in each
+    call, and for a few time steps that takes longer than the steps.
+    """
+    w_ih, w_hh, b_ih, b_hh = weights
+    if torch.is_grad_enabled() or not has_prepared_lstm(w_ih.device.type, w_ih.dtype):
+        return lambda X, h, c: torch.lstm(
+            X, (h, c), list(weights), True, 1, 0.0, torch.is_grad_enabled(), False, False
+        )
+    width = w_hh.shape[1]
+    laid_out = torch.ops.mkldnn._reorder_mkldnn_rnn_layer_weight(
+        w_ih, w_hh, width, False, True, False
+    )
+
+    def run(X: Tensor, h: Tensor, c: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        # Not reversed; one after the other; an LSTM's mode; one layer, with biases, in one
+        # direction, time steps first, not in training.
+        Y, h, c, _ = torch.ops.aten.mkldnn_rnn_layer(
+            X, *laid_out, b_ih, b_hh, h, c, False, [], _LSTM, width, 1, True, False, False, False
+        )
+        return Y, h, c
+
+    return run
 
 
 def _torch_lstm(width: int, hidden_width: int, depth: int, device: str = "meta") -> torch.nn.LSTM:

@@ -28,6 +28,13 @@ def has_prepared_products(device: str, dtype: torch.dtype) -> bool:
     )
 
 
+def has_prepared_lstm(device: str, dtype: torch.dtype) -> bool:
+    """As `has_prepared_products`, of oneDNN's LSTM."""
+    return has_prepared_products(device, dtype) and hasattr(
+        torch.ops.mkldnn, "_reorder_mkldnn_rnn_layer_weight"
+    )
+
+
 class PreparedLayer(Layer):
     """A layer whose products are of one number format; what they are given may be wider.
 

@@ -7,7 +7,8 @@ from thinc.api import Model, NumpyOps, get_current_ops
 
 from spacy_bertlstm.encoder import bilstm
 from spacy_bertlstm.encoder.bilstm import stacked_bilstm
-from spacy_bertlstm.encoder.precision import Precision
+from spacy_bertlstm.encoder.precision import Precision, autocast_dtype
+from spacy_bertlstm.encoder.prepared import has_prepared_lstm
 from spacy_bertlstm.encoder.stairs import Stairs, make_stairs
 
 
@@ -56,6 +57,21 @@ def test_two_threads_give_what_one_gives(
         torch.set_num_threads(before)
     for Y, expected_Y in zip(found, expected, strict=True):
         numpy.testing.assert_array_equal(Y, expected_Y)
+
+
+@pytest.mark.parametrize("precision", [Precision.fp32, Precision.bf16])
+def test_weights_laid_out_once_give_what_torchs_own_function_gives(
+    rng: numpy.random.Generator, precision: Precision, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if not has_prepared_lstm("cpu", autocast_dtype(precision, "cpu") or torch.float32):
+        pytest.skip("torch comes without oneDNN's LSTM in this precision")
+    model = stacked_bilstm(hidden_width=16, depth=2, dropout=0.0, precision=precision)
+    Xs = sequences(rng, [5, 1, 0, 17, 40])
+    model.initialize(X=Xs)
+    found = model.predict(Xs)
+    monkeypatch.setattr(bilstm, "has_prepared_lstm", lambda device, dtype: False)
+    for Y, expected in zip(found, model.predict(Xs), strict=True):
+        numpy.testing.assert_allclose(Y, expected, atol=1e-6 if precision == "fp32" else 1e-2)
 
 
 def test_bf16_is_near_fp32_in_use_and_in_training(rng: numpy.random.Generator) -> None:
