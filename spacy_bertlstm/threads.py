@@ -1,10 +1,10 @@
 """How torch works in this process: its threads, and the number and memory of its kernels."""
 
 import os
+import threading
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager
-from functools import partial
 from typing import TypeVar
 
 import torch
@@ -82,14 +82,36 @@ def call_both(first: Callable[[], _T], second: Callable[[], _T], *, apart: bool)
     """
     if not apart:
         return first(), second()
-    initialize = partial(_calculate_alone, torch.is_grad_enabled())
-    # Made anew each time: a process that was forked has lost the threads of its parent.
-    with ThreadPoolExecutor(1, initializer=initialize) as companion:
-        pending = companion.submit(second)
+    pending = _COMPANION.executor().submit(_call, second, torch.is_grad_enabled())
+    try:
         return first(), pending.result()
+    finally:
+        # Where the first has failed, the second shall not go on unseen.
+        wait([pending])
 
 
-def _calculate_alone(traces: bool) -> None:
-    """A thread has its own mind on how many more it may start, and on tracing gradients."""
-    torch.set_num_threads(1)
-    torch.set_grad_enabled(traces)
+def _call(function: Callable[[], _T], traces: bool) -> _T:
+    """Call a function on a thread that has its own mind on tracing gradients."""
+    with torch.set_grad_enabled(traces):
+        return function()
+
+
+class _Companion(threading.local):
+    """A thread beside each one that asks for it, which ends with that one.
+
+    To start one takes a tenth of a millisecond, and torch's first operations on it several.
+    """
+
+    _process = 0
+    _executor: ThreadPoolExecutor
+
+    def executor(self) -> ThreadPoolExecutor:
+        """What runs functions there, one after the other."""
+        if self._process != os.getpid():  # a process that was forked has lost its parent's
+            # A thread has its own mind on how many more it may start, too.
+            self._executor = ThreadPoolExecutor(1, "companion", torch.set_num_threads, (1,))
+            self._process = os.getpid()
+        return self._executor
+
+
+_COMPANION = _Companion()

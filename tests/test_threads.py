@@ -2,14 +2,15 @@ import os
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 import torch
 
 import spacy_bertlstm.threads as threads
 from spacy_bertlstm.encoder.precision import has_bf16
-from spacy_bertlstm.threads import one_thread, require_own_threads
+from spacy_bertlstm.threads import call_both, one_thread, require_own_threads
 
 
 @pytest.fixture
@@ -63,6 +64,56 @@ def test_a_process_whose_parent_has_used_a_model_keeps_to_one_thread(
     torch.set_num_threads(2)  # the process may have reasons of its own
     require_own_threads()
     assert torch.get_num_threads() == 2
+
+
+def call_beside(second: Callable[[], Any]) -> Any:
+    return call_both(lambda: None, second, apart=True)[1]
+
+
+def test_the_second_of_two_calls_runs_on_one_companion_with_the_callers_mind() -> None:
+    companion = call_beside(threading.get_ident)
+    assert companion != threading.get_ident()
+    assert call_beside(threading.get_ident) == companion
+    assert call_beside(torch.get_num_threads) == 1
+    for traces in (False, True):
+        with torch.set_grad_enabled(traces):
+            assert call_beside(torch.is_grad_enabled) is traces
+    assert call_both(threading.get_ident, lambda: 2, apart=True) == (threading.get_ident(), 2)
+    assert call_both(lambda: 1, threading.get_ident, apart=False)[1] == threading.get_ident()
+
+
+def test_each_thread_has_a_companion_of_its_own_which_ends_with_it() -> None:
+    companions: list[threading.Thread] = []
+
+    def work() -> None:
+        companions.append(call_beside(threading.current_thread))
+
+    caller = threading.Thread(target=work)
+    caller.start()
+    caller.join()
+    (companion,) = companions
+    assert companion is not call_beside(threading.current_thread)
+    companion.join(timeout=60)
+    assert not companion.is_alive()
+
+
+def test_a_forked_process_starts_a_companion_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = call_beside(threading.get_ident)
+    monkeypatch.setattr(os, "getpid", lambda: -1)
+    assert call_beside(threading.get_ident) != before
+
+
+def fail() -> None:
+    raise KeyError
+
+
+def test_errors_of_either_call_arrive_and_leave_the_companion_at_work() -> None:
+    done = []
+    for first, second in ((fail, lambda: done.append(True)), (lambda: None, fail)):
+        with pytest.raises(KeyError):
+            call_both(first, second, apart=True)
+    assert done == [True]
+    assert call_beside(lambda: 3) == 3
 
 
 # The parent's large sum starts its threads; the child would wait for them.
