@@ -16,7 +16,7 @@ from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
 from spacy_bertlstm.encoder.int8 import can_quantize, has_int8, quantize_layers
-from spacy_bertlstm.encoder.packed import Layer, Tables, can_pack, make_tables, run_packed
+from spacy_bertlstm.encoder.packed import Layer, Tables, find_layers, make_tables, run_packed
 from spacy_bertlstm.encoder.pieces import Pieces
 from spacy_bertlstm.encoder.precision import Precision, autocast_dtype
 from spacy_bertlstm.encoder.prepared import PreparedLayer, has_prepared_products
@@ -97,9 +97,7 @@ class BudgetShim(HFShim):
 
     def find_layers(self) -> list[Layer]:
         """The encoder's layers, if it runs without padding, else none."""
-        if not can_pack(self._model):
-            return []
-        return [Layer(layer) for layer in self._model.encoder.layer]
+        return find_layers(self._model)
 
     @property
     def padding(self) -> int:
@@ -248,8 +246,12 @@ def _sparse_gradient(words: torch.nn.Module | None) -> Iterator[None]:
 def _sample_weights(layers: Sequence[Layer]) -> Tensor:
     """A few of the weights and of the biases of each product."""
     products = [product for layer in layers for product in layer.products]
-    weights = [values.view(-1) for product in products for values in product.parameters()]
-    return torch.cat([values[:: max(1, len(values) // _SAMPLE_WEIGHTS)] for values in weights])
+    arrays = [values for product in products for values in (product.weight, product.bias)]
+    samples = []
+    for values in arrays:
+        step = max(1, values.numel() // _SAMPLE_WEIGHTS)
+        samples.append(values.as_strided((-(-values.numel() // step),), (step,)))
+    return torch.cat(samples)
 
 
 def _mix_states(states: Sequence[Tensor], mix: Tensor | None) -> Tensor:

@@ -111,25 +111,28 @@ def make_tables(
     )
 
 
-def can_pack(encoder: Any) -> bool:
-    """Whether `run_packed` calculates what an encoder would.
+def find_layers(encoder: Any) -> list["Layer"]:
+    """An encoder's layers; none where `run_packed` does not calculate what it would.
 
     encoder (PreTrainedModel): One of transformers' own.
     """
     config = encoder.config
-    return (
-        type(encoder).__module__.startswith("transformers.")
-        and config.model_type in _BUILT_ALIKE
-        and getattr(config, "position_embedding_type", "absolute") == "absolute"
-        and not getattr(config, "is_decoder", False)
-        and not getattr(config, "pruned_heads", None)
-        # What stands in a product's place, such as an adapter, has more than weights and a bias.
-        and all(
-            type(product) is Linear and product.bias is not None
-            for layer in encoder.encoder.layer
-            for product in Layer(layer).products
-        )
+    if (
+        not type(encoder).__module__.startswith("transformers.")
+        or config.model_type not in _BUILT_ALIKE
+        or getattr(config, "position_embedding_type", "absolute") != "absolute"
+        or getattr(config, "is_decoder", False)
+        or getattr(config, "pruned_heads", None)
+    ):
+        return []
+    layers = [Layer(layer) for layer in encoder.encoder.layer]
+    # What stands in a product's place, such as an adapter, has more than weights and a bias.
+    alike = all(
+        type(product) is Linear and product.bias is not None
+        for layer in layers
+        for product in layer.products
     )
+    return layers if alike else []
 
 
 class Layer:
@@ -185,8 +188,8 @@ def run_packed(
 ) -> list[Tensor]:
     """The hidden states of word pieces, in training with the encoder's own dropout.
 
-    encoder (PreTrainedModel): One that `can_pack`.
-    layers (Sequence[Layer]): Its own.
+    encoder (PreTrainedModel): One of which there are layers.
+    layers (Sequence[Layer]): Of `find_layers`.
     ids, type_ids, positions (Tensor): Of each piece: its number, its segment, and its place in
         its text, special pieces counted, from 0; (n_pieces,).
     tables (Tables): Of all texts.

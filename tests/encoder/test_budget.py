@@ -17,7 +17,7 @@ from transformers.utils import ModelOutput
 
 from spacy_bertlstm.encoder import budget
 from spacy_bertlstm.encoder.budget import group_runs
-from spacy_bertlstm.encoder.packed import can_pack, make_tables
+from spacy_bertlstm.encoder.packed import find_layers, make_tables
 from spacy_bertlstm.encoder.transformer import TransformerModel, build_transformer_model
 from spacy_bertlstm.encoder.windows import make_sentence_windows
 
@@ -37,7 +37,9 @@ Build = Callable[..., TransformerModel]
 def packs(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> bool:
     """Whether the encoder is one that runs without padding."""
     packs: bool = request.param
-    monkeypatch.setattr(budget, "can_pack", lambda encoder: packs and can_pack(encoder))
+    monkeypatch.setattr(
+        budget, "find_layers", lambda encoder: find_layers(encoder) if packs else []
+    )
     return packs
 
 

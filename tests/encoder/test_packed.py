@@ -21,7 +21,7 @@ from transformers import (
 )
 
 from spacy_bertlstm.encoder import packed
-from spacy_bertlstm.encoder.packed import Layer, can_pack, make_tables, run_packed
+from spacy_bertlstm.encoder.packed import find_layers, make_tables, run_packed
 
 SMALL = {
     "vocab_size": 60,
@@ -72,8 +72,7 @@ def run(
     tables = make_tables(lengths, torch.device("cpu"), width_step=width_step)
     assert (tables.size > len(ids)) == (lengths is LENGTHS)
     positions = torch.cat([torch.arange(length) for table in lengths for length in table])
-    layers = [Layer(layer) for layer in encoder.encoder.layer]
-    return run_packed(encoder, layers, ids, type_ids, positions, tables)[-1]
+    return run_packed(encoder, find_layers(encoder), ids, type_ids, positions, tables)[-1]
 
 
 def run_one_by_one(
@@ -101,7 +100,6 @@ def test_vectors_and_gradients_equal_those_of_transformers(
 ) -> None:
     """In training but for the dropout, which is the encoder's own and left out here."""
     encoder = make(name)
-    assert can_pack(encoder)
     rates = []
     if in_training:
         monkeypatch.setattr(packed, "drop", lambda X, rate: rates.append(rate) or X)
@@ -184,14 +182,14 @@ def test_a_text_whose_scores_would_fill_the_memory_is_left_to_torch(
 
 @pytest.mark.parametrize("name", ["relative", "decoder", "distilbert", "adapter", "no-bias"])
 def test_other_builds_are_told_apart(name: str) -> None:
-    assert not can_pack(make(name))
+    assert not find_layers(make(name))
 
 
 def test_code_of_others_is_not_taken_for_berts() -> None:
     class OwnBert(BertModel):
         pass
 
-    assert not can_pack(OwnBert(BertConfig(**SMALL)))
+    assert not find_layers(OwnBert(BertConfig(**SMALL)))
 
 
 def test_dropout_is_the_encoders_own(tiny_bert: Path) -> None:
