@@ -10,11 +10,13 @@ from serving import Prepare, serve
 from transformers import AutoModelForTokenClassification
 
 
-def load(model: str) -> Prepare:
-    """`eds.transformer` and `eds.ner_crf` as they come: windows, CRF, bf16 by autocast.
+def load(model: str, precision: str) -> Prepare:
+    """`eds.transformer` and `eds.ner_crf` as they come: windows and CRF.
 
     model (str): The folder of a token-classification model with the labels of O and, for each
         type in turn, of B, I, L and U.
+    precision (str): "bf16", which it has by autocast and by default, or "fp32" for a processor
+        without instructions for that.
     """
     classifier = AutoModelForTokenClassification.from_pretrained(model)
     tags = classifier.config.id2label
@@ -41,7 +43,9 @@ def load(model: str) -> Prepare:
             # Texts of like length together: each batch is padded to its longest.
             order = sorted(range(len(texts)), key=lambda i: len(texts[i]))
             found: list[list[tuple[int, int, str]]] = [[] for _ in texts]
-            docs = nlp.pipe([texts[i] for i in order]).set_processing(backend="simple")
+            docs = nlp.pipe([texts[i] for i in order]).set_processing(
+                backend="simple", autocast=precision == "bf16"
+            )
             for i, doc in zip(order, docs, strict=True):
                 found[i] = [(ent.start_char, ent.end_char, ent.label_) for ent in doc.ents]
             return {"entities": found}

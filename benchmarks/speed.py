@@ -41,7 +41,8 @@ from ner import SYSTEMS, Entity, find_entities, gold_entities, make_training
 from trainings import PARTS, ROOT, Trainer, convert_parts
 from transformers import AutoModelForTokenClassification
 
-from spacy_bertlstm.encoder.precision import Precision, autocast_dtype
+from spacy_bertlstm.encoder.int8 import has_int8
+from spacy_bertlstm.encoder.precision import Precision, autocast_dtype, has_bf16
 from spacy_bertlstm.evaluation.bootstrap import bootstrap_intervals, count_matches
 from spacy_bertlstm.tags import split_tag
 from spacy_bertlstm.text.sentences import find_sentence_starts
@@ -100,6 +101,11 @@ def resolve(precision: Precision) -> str:
     return "fp32" if autocast_dtype(precision, "cpu") is None else "bf16"
 
 
+def is_served(precision: str) -> bool:
+    """Whether this processor has instructions for a precision."""
+    return {"bf16": has_bf16("cpu"), "int8": has_int8("cpu")}.get(precision, True)
+
+
 ALONE = ("fp32", "bf16")
 HUGGING_FACE = {"fp32": "float32", "bf16": "bfloat16"}
 # fp16 is for a GPU, here it would be auto again.
@@ -113,7 +119,13 @@ ROWS = {
         f"hf-{p}": Row(f"Hugging Face pipeline, {p}", "hf", ("hf_worker.py",), (dtype,), p)
         for p, dtype in HUGGING_FACE.items()
     },
-    "edsnlp": Row("edsnlp, bf16", "hf", ("edsnlp_worker.py",), (), "bf16"),
+    "edsnlp": Row(
+        f"edsnlp, {resolve(Precision.auto)}",
+        "hf",
+        ("edsnlp_worker.py",),
+        (resolve(Precision.auto),),
+        resolve(Precision.auto),
+    ),
     **{f"hybrid-{p}": our_row("hybrid", p) for p in OURS},
     **{f"bert-{p}": our_row("bert", p) for p in (Precision.auto, Precision.fp32)},
 }
@@ -146,7 +158,13 @@ def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("corpus", type=lambda path: Path(path).resolve(), help="i2b2 layout")
     parser.add_argument("--work", type=Path, default=Path("training/benchmark_speed"))
-    parser.add_argument("--rows", nargs="+", choices=ROWS, default=list(ROWS))
+    parser.add_argument(
+        "--rows",
+        nargs="+",
+        choices=ROWS,
+        default=[name for name, row in ROWS.items() if is_served(row.precision)],
+        help="by default those whose precision the processor has instructions for",
+    )
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--notes", type=int, default=100, help="of the two large workloads")
     parser.add_argument("--threads", type=int, default=os.cpu_count(), help="of each worker")
