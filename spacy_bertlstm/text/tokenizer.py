@@ -32,6 +32,8 @@ _SLASHED = "s/p|c/o|h/o|r/o|w/o|d/c|f/u|w/u|b/l|c/w|p/w|a/w|d/t|n/a|y/o"
 _VITALS = "bp|sbp|dbp|hr|rr|spo2|sao2|o2sat|temp|tmax|wbc|rbc|hgb|hct|plt|inr|bun|bmi|gcs|ef|lvef"
 
 _RULES = (
+    # The commonest chunk, found at once; without this rule the last but one finds the same.
+    r"[A-Z]?[a-z]+\Z",
     r"\s+",
     # A scheme or "www." is demanded: "mg/d.The" or "q.d" shall never look like an address.
     r"(?:https?://|ftp://|www\.)[^\s<>\"]*[\w/]",
