@@ -17,8 +17,8 @@ from thinc.api import get_array_module
 from thinc.types import Floats1d, Floats2d
 from thinc.util import to_numpy
 
-# The score of what cannot be. Finite, so that no difference of two is undefined; far below
-# any sum of real scores, so that its exponential is exactly zero.
+# The score of what cannot be. Finite, so that no difference of two scores is undefined; far below
+# any sum of real ones, so that its exponential is exactly zero.
 IMPOSSIBLE = -1e9
 
 # Whatever underflow took from a sum of exponentials above it is less than 1e-100 of the sum.
@@ -114,7 +114,8 @@ def crf_decode(chain: Chain) -> list[numpy.ndarray]:
     steps = _steps(chain.sizes)
     n_tags = len(chain.starts)
     pointers = numpy.zeros(chain.emissions.shape, dtype="int32")
-    # Of float64, the sums of a text's scores of float32 lose less than these have of their own.
+    # Never normalized: even over very long texts, sums in float64 keep more digits than the scores
+    # of float32 have.
     best = numpy.zeros((max(chain.sizes, default=0), n_tags))  # longest text first
     index = numpy.arange(best.size)
     transitions = chain.transitions.T.copy()  # (after, before)
@@ -151,18 +152,18 @@ def crf_log_probs(
     RETURNS (list[numpy.ndarray]): One (n_pieces,) array a text.
     """
     stops = numpy.cumsum([len(text_pieces) for text_pieces in pieces])
-    each = [
+    runs = [
         (rows[start : start + len(tags)], tags)
         for rows, text_pieces in zip(chain.rows, pieces, strict=True)
         for start, tags in text_pieces
     ]
-    if not each:
+    if not runs:
         return [numpy.zeros(0) for _ in pieces]
     chain = _cool(chain, temperature)
     forward, backward, _ = _pass_messages(chain, chain.emissions)
     # All pieces one behind the other, (n_tokens,).
-    row, tag = (numpy.concatenate(arrays) for arrays in zip(*each, strict=True))
-    lengths = numpy.asarray([len(tags) for _, tags in each])
+    row, tag = (numpy.concatenate(arrays) for arrays in zip(*runs, strict=True))
+    lengths = numpy.asarray([len(tags) for _, tags in runs])
     first = lengths.cumsum() - lengths
     later = numpy.delete(numpy.arange(len(row)), first)
     # The chance of a piece's first tag, then of each tag given the one before: a product of
@@ -232,21 +233,23 @@ def _pass_messages(
     transitions = transitions.reshape(2, *between, *chain.transitions.shape)
     factors = numpy.exp(transitions)
 
-    def sum_quickly(state: numpy.ndarray) -> numpy.ndarray:
+    barred = _is_impossible(ways)
+
+    def add_quickly(state: numpy.ndarray, step: slice) -> numpy.ndarray:
         return numpy.log(numpy.exp(state) @ factors)
 
-    def sum_carefully(state: numpy.ndarray) -> numpy.ndarray:
-        sums = sum_quickly(state)
-        if sums.min() > _LOG_TINY:
-            return sums
+    def add_carefully(state: numpy.ndarray, step: slice) -> numpy.ndarray:
+        # A barred tag may be out of reach, and its sum zero; it does not matter.
+        sums = numpy.exp(state) @ factors + barred[..., step, :]
+        if sums.min() > _TINY:
+            return numpy.log(sums)
         # (2, ..., size, before, after) -> (2, ..., size, after)
         return _log_sum_exp(state[..., None] + transitions[..., None, :, :], axis=-2)
 
     with numpy.errstate(divide="ignore", invalid="ignore"):
-        messages, sums, tops = _walk(chain, starts, ways, sum_quickly)
-        # A barred tag may be out of reach, and its sum zero; it does not matter.
-        if not sums[ways > IMPOSSIBLE / 2].min(initial=0) > _LOG_TINY:  # or it is no number
-            messages, sums, tops = _walk(chain, starts, ways, sum_carefully)
+        messages, sums, tops = _walk(chain, starts, ways, add_quickly)
+    if _have_lost(chain, messages, sums, transitions, barred):
+        messages, sums, tops = _walk(chain, starts, ways, add_carefully)
     log_z = tops[0].sum(axis=(-2, -1))
     forward, backward = messages[0], messages[1][..., mirror, :]
     last = _edge(chain, -1)
@@ -258,13 +261,14 @@ def _walk(
     chain: Chain,
     starts: numpy.ndarray,
     ways: numpy.ndarray,
-    add_up: Callable[[numpy.ndarray], numpy.ndarray],
+    add: Callable[[numpy.ndarray, slice], numpy.ndarray],
 ) -> tuple[numpy.ndarray, numpy.ndarray, numpy.ndarray]:
     """Go through a batch step by step.
 
     starts (numpy.ndarray): Of each tag beginning a text, (2, ..., 1, n_tags).
     ways (numpy.ndarray): Emissions, (2, ..., n_rows, n_tags).
-    add_up (Callable): From a step's messages to what comes with them to the next step's tags.
+    add (Callable): From a step's messages to what comes with them to the tags of the next step,
+        whose rows are given, too.
     RETURNS (tuple): Of each row, its messages, the largest being 0; what has come to it; and the
         constant that was taken from its messages, (2, ..., n_rows, 1).
     """
@@ -273,22 +277,47 @@ def _walk(
     state = starts
     for step in _steps(chain.sizes):
         if step.start:
-            state = sums[..., step, :] = add_up(state[..., : step.stop - step.start, :])
+            state = sums[..., step, :] = add(state[..., : step.stop - step.start, :], step)
         state = state + ways[..., step, :]
         tops[..., step, :] = top = state.max(axis=-1, keepdims=True)
         messages[..., step, :] = state = state - top
     return messages, sums, tops
 
 
+def _have_lost(
+    chain: Chain,
+    messages: numpy.ndarray,
+    sums: numpy.ndarray,
+    transitions: numpy.ndarray,
+    barred: numpy.ndarray,
+) -> bool:
+    """Whether exponentials have underflown in the sums of `_walk`, or something is no number.
+
+    A sum of zero is right where a tag is barred, or where all that may come before it is. That is
+    so beside each entity and each whitespace token that stands there.
+
+    transitions (numpy.ndarray): (2, ..., n_tags, n_tags).
+    barred (numpy.ndarray): As the messages, (2, ..., n_rows, n_tags).
+    """
+    way, *tables, row, tag = numpy.nonzero(~(barred | (sums > _LOG_TINY)))
+    if not len(row):
+        return False
+    into = transitions.reshape(2, *transitions.shape[-2:])[way, :, tag]  # (n_suspects, n_tags)
+    terms = messages[(way, *tables, _rows_before(chain)[row])] + into
+    return not _is_impossible(terms).all()
+
+
+def _is_impossible(scores: numpy.ndarray) -> numpy.ndarray:
+    impossible: numpy.ndarray = scores < IMPOSSIBLE / 2
+    return impossible
+
+
 def _transitions_gradient(
     chain: Chain, forward: numpy.ndarray, backward: numpy.ndarray
 ) -> numpy.ndarray:
     """How often each transition is expected in the first table, less how often in the second."""
-    before = numpy.empty(sum(chain.sizes), dtype="int64")
-    for rows in chain.rows:
-        before[rows[1:]] = rows[:-1]
     n_texts = max(chain.sizes, default=0)
-    left = forward[:, before[n_texts:]]  # (2, n_rows - n_texts, n_tags)
+    left = forward[:, _rows_before(chain)[n_texts:]]  # (2, n_rows - n_texts, n_tags)
     right = backward[:, n_texts:]
     factors = numpy.exp(chain.transitions - chain.transitions.max())
     from_left, to_right = numpy.exp(left), numpy.exp(right)
@@ -304,12 +333,17 @@ def _transitions_gradient(
 
 
 def _cool(chain: Chain, temperature: float) -> Chain:
+    """Divide all scores, but for those of what cannot be."""
+
+    def divide(scores: numpy.ndarray) -> numpy.ndarray:
+        return numpy.where(_is_impossible(scores), scores, scores / temperature)
+
     return replace(
         chain,
-        emissions=chain.emissions / temperature,
-        starts=chain.starts / temperature,
-        ends=chain.ends / temperature,
-        transitions=chain.transitions / temperature,
+        emissions=divide(chain.emissions),
+        starts=divide(chain.starts),
+        ends=divide(chain.ends),
+        transitions=divide(chain.transitions),
     )
 
 
@@ -329,6 +363,14 @@ def _steps(sizes: Sequence[int]) -> list[slice]:
     """The rows of each step."""
     stops = numpy.cumsum(sizes, dtype="int64").tolist()
     return [slice(stop - size, stop) for stop, size in zip(stops, sizes, strict=True)]
+
+
+def _rows_before(chain: Chain) -> numpy.ndarray:
+    """Of each row that of the token before it; any for the first tokens of the texts."""
+    before = numpy.zeros(sum(chain.sizes), dtype="int64")
+    for rows in chain.rows:
+        before[rows[1:]] = rows[:-1]
+    return before
 
 
 def _edge(chain: Chain, place: int) -> numpy.ndarray:

@@ -1,10 +1,12 @@
 """The CRF against the enumeration of every path."""
 
 from itertools import product
+from unittest.mock import Mock
 
 import numpy
 import pytest
 
+from spacy_bertlstm.heads import crf
 from spacy_bertlstm.heads.crf import (
     CrfScores,
     Legality,
@@ -346,6 +348,46 @@ def test_long_texts_keep_their_precision(rng: numpy.random.Generator) -> None:
     # One path from end to end: its probability is the exponential of minus its loss.
     (whole,) = crf_log_probs(chain, [[(0, [0] * 5000)]])
     assert whole[0] == pytest.approx(-loss, rel=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("scale", "barred", "walks"),
+    [
+        (1.0, [], 1),
+        (1.0, [0, 7], 1),  # as whitespace tokens at both ends
+        (1.0, [3, 4], 1),
+        (300.0, [], 2),
+    ],
+)
+@pytest.mark.parametrize("temperature", [0.5, 1.0, 50.0])
+def test_sums_are_formed_with_care_only_where_exponentials_underflow(
+    rng: numpy.random.Generator,
+    scale: float,
+    barred: list[int],
+    walks: int,
+    temperature: float,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Not where tags are out of reach by rule."""
+    walk = Mock(wraps=crf._walk)
+    monkeypatch.setattr(crf, "_walk", walk)
+    scores = random_scores(rng, [8, 0, 1], scale=scale * temperature)
+    masks = [numpy.ones((length, len(TAGS)), dtype=bool) for length in (8, 0, 1)]
+    masks[0][barred, 1:] = False
+    pieces: list[list[Piece]] = [[(2, [0])], [], []]
+    crf_log_probs(make_chain(scores, LEGALITY, masks), pieces, temperature=temperature)
+    assert walk.call_count == walks
+
+
+def test_training_forms_sums_once_beside_what_is_not_annotated(
+    rng: numpy.random.Generator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    walk = Mock(wraps=crf._walk)
+    monkeypatch.setattr(crf, "_walk", walk)
+    known = numpy.ones((8, len(TAGS)), dtype=bool)
+    known[2:5] = numpy.eye(len(TAGS), dtype=bool)[[TAGS.index(tag) for tag in ("O", "U-test", "O")]]
+    crf_loss(random_scores(rng, [8]), [known], LEGALITY)
+    assert walk.call_count == 1
 
 
 @pytest.mark.parametrize("scale", [300.0, 3000.0])
