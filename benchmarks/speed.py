@@ -20,7 +20,8 @@ names; torch, as for this package, is best installed first, in its CPU build:
     python -m venv /path/to/edsnlp
     /path/to/edsnlp/bin/pip install -c constraints.txt torch "edsnlp[ml]"
 
---linear streams 10 to 10,000 short notes through the hybrid, each number in a process of its own.
+--linear streams 10 to 10,000 short notes through the hybrid, each number in a process of its own,
+in turn.
 """
 
 import argparse
@@ -38,7 +39,7 @@ from typing import Any, NamedTuple
 import spacy
 import torch
 from ner import SYSTEMS, Entity, find_entities, gold_entities, make_training
-from trainings import PARTS, ROOT, Trainer, convert_parts
+from trainings import PARTS, ROOT, Trainer, convert_parts, print_row
 from transformers import AutoModelForTokenClassification
 
 from spacy_bertlstm.encoder.int8 import has_int8
@@ -129,7 +130,10 @@ ROWS = {
     **{f"hybrid-{p}": our_row("hybrid", p) for p in OURS},
     **{f"bert-{p}": our_row("bert", p) for p in (Precision.auto, Precision.fp32)},
 }
-STREAM = Row("", "hybrid", ("speed_worker.py", "stream"), ("{}",))
+STREAMS = {
+    f"stream-{size}": Row(f"{size:,}", "hybrid", ("speed_worker.py", "stream"), ("{}",))
+    for size in SIZES
+}
 
 
 def main() -> None:
@@ -138,7 +142,7 @@ def main() -> None:
     work: Path = arguments.work
     sources = {part: arguments.corpus / part for part in PARTS}
     corpora = convert_parts("i2b2", sources, work)
-    rows = {"stream": STREAM} if arguments.linear else {name: ROWS[name] for name in arguments.rows}
+    rows = STREAMS if arguments.linear else {name: ROWS[name] for name in arguments.rows}
     pythons = dict.fromkeys(rows, sys.executable) | {"edsnlp": arguments.edsnlp_python}
     measured = {name: row for name, row in rows.items() if pythons[name]}
     models = find_models(corpora, arguments, {row.model for row in measured.values()})
@@ -146,7 +150,7 @@ def main() -> None:
     staff = Staff(work, pythons, models, arguments.threads)
     print_machine(arguments)
     if arguments.linear:
-        print_linear(staff, cut_short(texts))
+        print_linear(measure_linear(staff, cut_short(texts), arguments.rounds))
     else:
         workloads = make_workloads(texts, arguments.notes)
         results = measure(staff, measured, workloads, texts, arguments.rounds)
@@ -457,28 +461,78 @@ def f1(gold: list[list[Entity]], found: list[list[Entity]]) -> float:
     return bootstrap_intervals(counts, samples=1)["f"].estimate
 
 
-def print_linear(staff: Staff, short: list[str]) -> None:
-    """Print Markdown: speed and memory of a stream by its length, each in a new process."""
-    print("\n| notes | words/s | to the first | memory, MiB |\n| ---: | ---: | ---: | ---: |")
-    speeds: dict[int, float] = {}
-    memory: dict[int, float] = {}
-    for size in SIZES:
-        # Each note has a word that no other has, as real ones do.
-        notes = [f"{text}\nNo. {i:07}" for i, text in enumerate(repeat(short, size))]
-        staff.write({"first": notes[: SIZES[0]], "all": notes})
-        with staff.hire("stream", STREAM) as worker:
-            worker.run("first")
-            # A short stream is over in a moment, whose luck shall not count.
-            answers = [worker.run("all") for _ in range(max(1, 1_000 // size))]
-        seconds = statistics.median(answer["seconds"] for answer in answers)
-        speeds[size], memory[size] = count_words(notes) / seconds, answers[-1]["peak"]
-        print(
-            f"| {size:,} | {speeds[size]:.0f} | {speeds[size] / speeds[SIZES[0]]:.2f} | "
-            f"{memory[size]:.0f} |",
-            flush=True,
+@dataclass
+class Stream:
+    """What was measured of streams of one length.
+
+    speeds (list[float]): Words a second, in each round.
+    memory (float): The most that a process held that has read one stream, in MiB.
+    """
+
+    speeds: list[float] = field(default_factory=list)
+    memory: float = 0.0
+
+
+def measure_linear(staff: Staff, short: list[str], rounds: int) -> dict[int, Stream]:
+    """Read notes in streams of each length, in turn, each length in a process of its own.
+
+    A round is one of the longest stream's equal parts, and so many whole streams of another
+    length that they have as many notes as the longest but one.
+    """
+    *_, many, most = SIZES
+    # Each note has a word that no other has, as real ones do.
+    notes = [f"{text}\nNo. {i:07}" for i, text in enumerate(repeat(short, most))]
+    parts = {size: [notes[i : i + size] for i in range(0, many, size)] for size in SIZES[:-1]}
+    bounds = [most * i // rounds for i in range(rounds + 1)]
+    parts[most] = [notes[begin:end] for begin, end in zip(bounds, bounds[1:], strict=False)]
+    streams = {size: Stream() for size in SIZES}
+    with ExitStack() as stack:
+        workers: dict[int, Worker] = {}
+        for size, (name, row) in zip(SIZES, STREAMS.items(), strict=True):
+            # Another stream's notes would count to a process's memory.
+            own = {str(i): part for i, part in enumerate(parts[size])}
+            staff.write({"first": notes[: SIZES[0]], **own})
+            workers[size] = stack.enter_context(staff.hire(name, row))
+            workers[size].run("first")  # which warms up
+        for number in range(rounds):
+            for size, worker in workers.items():
+                chosen = [number] if size == most else range(len(parts[size]))
+                answers = [worker.run(str(i)) for i in chosen]
+                words = sum(count_words(parts[size][i]) for i in chosen)
+                seconds = sum(answer["seconds"] for answer in answers)
+                streams[size].speeds.append(words / seconds)
+                if number == 0 or size == most:
+                    streams[size].memory = answers[0]["peak"]
+            print(f"Round {number + 1} of {rounds} is over", file=sys.stderr, flush=True)
+    return streams
+
+
+def print_linear(streams: dict[int, Stream]) -> None:
+    """Print Markdown: speed and memory of a stream by its length."""
+    speeds = {size: statistics.median(stream.speeds) for size, stream in streams.items()}
+    rounds = {len(stream.speeds) for stream in streams.values()}.pop()
+    print(
+        f"\nMedians of {rounds} rounds in turn, words/s, and of each round the ratio to the best."
+    )
+    print("\n| notes | words/s | to the fastest | each round | memory, MiB |")
+    print("| ---: | ---: | ---: | --- | ---: |")
+    for size, stream in streams.items():
+        ratios = [
+            speed / max(other.speeds[i] for other in streams.values())
+            for i, speed in enumerate(stream.speeds)
+        ]
+        print_row(
+            [
+                f"{size:,}",
+                f"{speeds[size]:.0f}",
+                f"{speeds[size] / max(speeds.values()):.3f}",
+                " ".join(f"{ratio:.2f}" for ratio in ratios),
+                f"{stream.memory:.0f}",
+            ]
         )
     *_, few, many = SIZES
-    print(f"\nMemory at {many:,} notes to that at {few:,}: {memory[many] / memory[few]:.3f}")
+    ratio = streams[many].memory / streams[few].memory
+    print(f"\nMemory at {many:,} notes to that at {few:,}: {ratio:.3f}")
 
 
 if __name__ == "__main__":
