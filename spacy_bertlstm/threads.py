@@ -96,6 +96,12 @@ def _call(function: Callable[[], _T], traces: bool) -> _T:
         return function()
 
 
+def _keep_to_one_thread() -> None:
+    # Asked before, since torch's first operation on a thread may set what it last was elsewhere.
+    torch.get_num_threads()
+    torch.set_num_threads(1)
+
+
 class _Companion(threading.local):
     """A thread beside each one that asks for it, which ends with that one.
 
@@ -108,8 +114,7 @@ class _Companion(threading.local):
     def executor(self) -> ThreadPoolExecutor:
         """What runs functions there, one after the other."""
         if self._process != os.getpid():  # a process that was forked has lost its parent's
-            # A thread has its own mind on how many more it may start, too.
-            self._executor = ThreadPoolExecutor(1, "companion", torch.set_num_threads, (1,))
+            self._executor = ThreadPoolExecutor(1, "companion", _keep_to_one_thread)
             self._process = os.getpid()
         return self._executor
 

@@ -13,7 +13,7 @@ from torch.autograd.function import once_differentiable
 
 from spacy_bertlstm.encoder.dropout import drop
 from spacy_bertlstm.encoder.precision import Precision, autocast_dtype
-from spacy_bertlstm.encoder.prepared import has_prepared_lstm
+from spacy_bertlstm.encoder.prepared import PreparedLstm, has_prepared_lstm
 from spacy_bertlstm.encoder.stairs import Stairs, make_stairs
 from spacy_bertlstm.threads import call_both, one_thread, require_own_threads
 
@@ -30,8 +30,6 @@ _CPU_TREAD_PRICE, _GPU_TREAD_PRICE = 64, 256
 _STEPS = (128, 64, 32, 16, 8, 4, 2, 1)
 _SHORT, _MOST_PADDING = 1 / 4, 16
 _MANY_TREADS = 64
-# What torch calls an LSTM among its recurrent layers.
-_LSTM = 2
 
 
 def stacked_bilstm(
@@ -217,30 +215,11 @@ def _run_lstm(X: Tensor, stairs: Stairs, weights: Sequence[Tensor]) -> Tensor:
 def _make_lstm(
     weights: Sequence[Tensor],
 ) -> Callable[[Tensor, Tensor, Tensor], tuple[Tensor, Tensor, Tensor]]:
-    """One layer in one direction, from inputs and two states to outputs and states.
-
-    In use, weights are brought into oneDNN's order once, which torch's own function does in each
-    call, and for a few time steps that takes longer than the steps.
-    """
-    w_ih, w_hh, b_ih, b_hh = weights
-    if torch.is_grad_enabled() or not has_prepared_lstm(w_ih.device.type, w_ih.dtype):
-        return lambda X, h, c: torch.lstm(
-            X, (h, c), list(weights), True, 1, 0.0, torch.is_grad_enabled(), False, False
-        )
-    width = w_hh.shape[1]
-    laid_out = torch.ops.mkldnn._reorder_mkldnn_rnn_layer_weight(
-        w_ih, w_hh, width, False, True, False
-    )
-
-    def run(X: Tensor, h: Tensor, c: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        # Not reversed; one after the other; an LSTM's mode; one layer, with biases, in one
-        # direction, time steps first, not in training.
-        Y, h, c, _ = torch.ops.aten.mkldnn_rnn_layer(
-            X, *laid_out, b_ih, b_hh, h, c, False, [], _LSTM, width, 1, True, False, False, False
-        )
-        return Y, h, c
-
-    return run
+    """One layer in one direction, from inputs and two states to outputs and states."""
+    trains = torch.is_grad_enabled()
+    if not trains and has_prepared_lstm(weights[0].device.type, weights[0].dtype):
+        return PreparedLstm(weights)
+    return lambda X, h, c: torch.lstm(X, (h, c), list(weights), True, 1, 0.0, trains, False, False)
 
 
 def _torch_lstm(width: int, hidden_width: int, depth: int, device: str = "meta") -> torch.nn.LSTM:

@@ -250,6 +250,7 @@ def _sample_weights(layers: Sequence[Layer]) -> Tensor:
     samples = []
     for values in arrays:
         step = max(1, values.numel() // _SAMPLE_WEIGHTS)
+        # One operation an array: this is done in each batch.
         samples.append(values.as_strided((-(-values.numel() // step),), (step,)))
     return torch.cat(samples)
 

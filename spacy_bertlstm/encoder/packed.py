@@ -188,7 +188,7 @@ def run_packed(
 ) -> list[Tensor]:
     """The hidden states of word pieces, in training with the encoder's own dropout.
 
-    encoder (PreTrainedModel): One of which there are layers.
+    encoder (PreTrainedModel): One for which `find_layers` gives any.
     layers (Sequence[Layer]): Of `find_layers`.
     ids, type_ids, positions (Tensor): Of each piece: its number, its segment, and its place in
         its text, special pieces counted, from 0; (n_pieces,).

@@ -1,9 +1,10 @@
-"""The matrix products of BERT's layers on a CPU, with weights that are laid out once.
+"""Products on a CPU with weights that are laid out once: those of BERT's layers, and the LSTM's.
 
 oneDNN wants weights in an order of its own. Torch brings them into it in each batch, and autocast
 rounds them before; on a processor that multiplies bf16 fast, both take longer than the products.
 """
 
+from collections.abc import Sequence
 from typing import cast
 
 import torch
@@ -11,6 +12,9 @@ from torch import Tensor
 from torch.nn import Linear, functional
 
 from spacy_bertlstm.encoder.packed import Layer
+
+# What torch calls an LSTM among its recurrent layers.
+_LSTM = 2
 
 
 def has_prepared_products(device: str, dtype: torch.dtype) -> bool:
@@ -22,6 +26,7 @@ def has_prepared_products(device: str, dtype: torch.dtype) -> bool:
     return (
         device == "cpu"
         and torch.backends.mkldnn.is_available()
+        and bool(torch.backends.mkldnn.enabled)
         and hasattr(torch.ops.mkldnn, "_linear_pointwise")
         # Not every processor that torch emulates bf16 on.
         and (dtype is torch.float32 or bool(torch.ops.mkldnn._is_mkldnn_bf16_supported()))
@@ -30,8 +35,12 @@ def has_prepared_products(device: str, dtype: torch.dtype) -> bool:
 
 def has_prepared_lstm(device: str, dtype: torch.dtype) -> bool:
     """As `has_prepared_products`, of oneDNN's LSTM."""
-    return has_prepared_products(device, dtype) and hasattr(
-        torch.ops.mkldnn, "_reorder_mkldnn_rnn_layer_weight"
+    return (
+        has_prepared_products(device, dtype)
+        and hasattr(torch.ops.mkldnn, "_reorder_mkldnn_rnn_layer_weight")
+        and hasattr(torch.ops.aten, "mkldnn_rnn_layer")
+        # It would round the weights, which have an order of their own by then.
+        and not torch.is_autocast_enabled("cpu")
     )
 
 
@@ -85,3 +94,45 @@ class Product:
             X.to(self._dtype), self._weights, self._bias, activation, [], "none"
         )
         return cast(Tensor, Y)
+
+
+class PreparedLstm:
+    """A layer of torch's LSTM in one direction, in use.
+
+    Torch's own function brings weights into oneDNN's order in each call, and for a few time steps
+    that takes longer than the steps.
+
+    weights (Sequence[Tensor]): Torch's four.
+    """
+
+    def __init__(self, weights: Sequence[Tensor]) -> None:
+        w_ih, w_hh, *self._biases = weights
+        self._width = w_hh.shape[1]
+        self._weights = torch.ops.mkldnn._reorder_mkldnn_rnn_layer_weight(
+            w_ih, w_hh, self._width, reverse=False, has_biases=True, batch_first=False
+        )
+
+    def __call__(self, X: Tensor, h: Tensor, c: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """From inputs and the states before, (n_steps, n_rows, nI) and (1, n_rows, width) each.
+
+        RETURNS (tuple[Tensor, Tensor, Tensor]): Outputs, (n_steps, n_rows, width), and the states
+            behind them.
+        """
+        Y, h, c, _ = torch.ops.aten.mkldnn_rnn_layer(
+            # It reads memory as it lies there.
+            X.contiguous(),
+            *self._weights,
+            *self._biases,
+            h.contiguous(),
+            c.contiguous(),
+            reverse=False,
+            batch_sizes=[],
+            mode=_LSTM,
+            hidden_size=self._width,
+            num_layers=1,
+            has_biases=True,
+            bidirectional=False,
+            batch_first=False,
+            train=False,
+        )
+        return Y, h, c

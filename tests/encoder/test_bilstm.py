@@ -1,4 +1,5 @@
 from typing import Any
+from unittest.mock import Mock
 
 import numpy
 import pytest
@@ -65,13 +66,17 @@ def test_weights_laid_out_once_give_what_torchs_own_function_gives(
 ) -> None:
     if not has_prepared_lstm("cpu", autocast_dtype(precision, "cpu") or torch.float32):
         pytest.skip("torch comes without oneDNN's LSTM in this precision")
-    model = stacked_bilstm(hidden_width=16, depth=2, dropout=0.0, precision=precision)
-    Xs = sequences(rng, [5, 1, 0, 17, 40])
+    model = stacked_bilstm(hidden_width=128, depth=2, dropout=0.0, precision=precision)
+    Xs = sequences(rng, [5, 1, 0, 17, 40, *range(3, 33)])
     model.initialize(X=Xs)
+    prepare = Mock(wraps=bilstm.PreparedLstm)
+    monkeypatch.setattr(bilstm, "PreparedLstm", prepare)
     found = model.predict(Xs)
+    assert prepare.call_count == 4  # of each layer and direction
     monkeypatch.setattr(bilstm, "has_prepared_lstm", lambda device, dtype: False)
     for Y, expected in zip(found, model.predict(Xs), strict=True):
         numpy.testing.assert_allclose(Y, expected, atol=1e-6 if precision == "fp32" else 1e-2)
+    assert prepare.call_count == 4
 
 
 def test_bf16_is_near_fp32_in_use_and_in_training(rng: numpy.random.Generator) -> None:

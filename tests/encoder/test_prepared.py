@@ -20,14 +20,14 @@ KEYS = 1
 TEXTS = ["the patient has chest pain", "no fever", "aspirin was given daily for pain"]
 
 
-def precision(name: str, dtype: torch.dtype) -> Any:
+def needs(name: str, dtype: torch.dtype) -> Any:
     """A parameter of a test that needs products of a number format."""
     reason = f"torch comes without oneDNN's products in {name}"
     missing = not has_prepared_products("cpu", dtype)
     return pytest.param(name, marks=pytest.mark.skipif(missing, reason=reason))
 
 
-PRECISIONS = [precision("fp32", torch.float32), precision("bf16", torch.bfloat16)]
+PRECISIONS = [needs("fp32", torch.float32), needs("bf16", torch.bfloat16)]
 
 
 def encode(model: Model) -> numpy.ndarray:

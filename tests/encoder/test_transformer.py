@@ -232,6 +232,7 @@ def test_layers_are_mixed_by_shares_that_are_learned(
         mix_layers=True,
     )
     model.initialize()
+    assert bool(model.shim.find_layers()) is packs
     encoder = model.layers[0]
     assert encoder.get_param("layer_mix").tolist() == [0, 0, 0]
     encoder.set_param("layer_mix", numpy.asarray([0.5, -1.0, 0.2], dtype="f"))
