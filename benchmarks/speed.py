@@ -337,12 +337,15 @@ class Result:
     seconds (dict[str, list[float]]): Of each workload, in each round.
     peak (float): Memory of the process, in MiB.
     flops (dict[str, int]): Of the products of matrices, for each workload.
+    padding (dict[str, dict[str, float]]): Shares that are padding in this package's encoder, for
+        each workload.
     entities (list[list[Entity]] | None): Of each text of the test part; None of what finds none.
     """
 
     seconds: dict[str, list[float]]
     peak: float = 0.0
     flops: dict[str, int] = field(default_factory=dict)
+    padding: dict[str, dict[str, float]] = field(default_factory=dict)
     entities: list[list[Entity]] | None = None
 
     def median(self, workload: str) -> float:
@@ -371,6 +374,7 @@ def measure(
                     results[name].peak = answer["peak"]
                     if "flops" in answer:
                         results[name].flops[workload] = answer["flops"]
+                        results[name].padding[workload] = answer["padding"]
                     if number:
                         results[name].seconds[workload].append(answer["seconds"])
             print(f"Round {number} of {rounds} is over", file=sys.stderr, flush=True)
@@ -433,6 +437,10 @@ def print_table(
         for workload, flops in result.flops.items():
             rate = flops / result.median(workload) / 1e9
             print(f"- {rows[name].title}, {workload}: {flops:.2e} FLOP at {rate:.0f} GFLOP/s")
+    padding = next((result.padding for result in results.values() if result.padding), {})
+    for workload, shares in padding.items():
+        shown = ", ".join(f"{100 * share:.1f} % of the {what}" for what, share in shares.items())
+        print(f"- padding in the encoder of BERT + CRF and the hybrid, {workload}: {shown}")
     spread, title, workload = max(
         (max(seconds) / min(seconds), rows[name].title, workload)
         for name, result in results.items()

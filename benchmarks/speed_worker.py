@@ -13,6 +13,8 @@ from serving import Prepare, serve
 from spacy.language import Language
 from spacy.util import minibatch
 
+from spacy_bertlstm.encoder.budget import find_width_step, group_runs
+from spacy_bertlstm.encoder.packed import count_rows, make_tables
 from spacy_bertlstm.encoder.pieces import Pieces, cut_pieces
 from spacy_bertlstm.encoder.transformer import count_positions
 
@@ -79,7 +81,8 @@ def load_bare(model: str, precision: str) -> Prepare:
 def load_products(model: str, precision: str) -> Prepare:
     """Products of matrices of the encoder's shapes alone, as many as its arithmetic amounts to."""
     nlp = spacy.load(model)
-    config = nlp.get_pipe("transformer").model.transformer.config
+    transformer = nlp.get_pipe("transformer").model
+    config = transformer.transformer.config
     width, inner, layers = config.hidden_size, config.intermediate_size, config.num_hidden_layers
     shapes = [*[(width, width)] * 4, (width, inner), (inner, width)] * layers
     weights = [torch.randn(shape).to(DTYPES[precision]) for shape in shapes]
@@ -90,17 +93,40 @@ def load_products(model: str, precision: str) -> Prepare:
         lengths = cut(nlp, texts).lengths
         # Attention: of all pieces of a run with each other, twice.
         flops = flops_a_row * int(lengths.sum()) + 4 * width * layers * int((lengths**2).sum())
+        padding = measure_padding(lengths.tolist(), transformer.shim.max_pieces)
         full, rest = divmod(round(flops / flops_a_row), ROWS_AT_ONCE)
 
         def run() -> dict[str, Any]:
             for rows in chain([ROWS_AT_ONCE] * full, [rest] if rest else []):
                 for weight in weights:
                     inputs[weight.shape[0]][:rows] @ weight
-            return {"flops": flops}
+            return {"flops": flops, "padding": padding}
 
         return run
 
     return prepare
+
+
+def measure_padding(lengths: list[int], max_pieces: int) -> dict[str, float]:
+    """What shares of the rows of our products and of the places of attention are padding.
+
+    lengths (list[int]): Pieces of each run.
+    max_pieces (int): Of a sub-batch.
+    """
+    on_cpu = {"device": "cpu", "packs": True}
+    batches = [
+        [[lengths[i] for i in table] for table in tables]
+        for tables in group_runs(lengths, max_pieces, **on_cpu)
+    ]
+    rows = sum(count_rows(sum(map(sum, tables)), trains=False) for tables in batches)
+    step = find_width_step(**on_cpu)
+    places = sum(
+        make_tables(tables, torch.device("cpu"), width_step=step).size for tables in batches
+    )
+    return {
+        "rows of products": 1 - sum(lengths) / rows,
+        "places of attention": 1 - sum(lengths) / places,
+    }
 
 
 def cut(nlp: Language, texts: list[str]) -> Pieces:

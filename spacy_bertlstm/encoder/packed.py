@@ -211,7 +211,7 @@ def run_packed(
     # Padding is one of these, which nothing comes back to.
     n_rows = n_pieces + 1
     if X.device.type == "cpu" and (torch.is_autocast_enabled("cpu") or not encoder.training):
-        n_rows = round_rows(n_rows, least=_STEP_IN_TRAINING if torch.is_grad_enabled() else _STEP)
+        n_rows = count_rows(n_pieces, trains=torch.is_grad_enabled())
     # Copies of a row, since zeros cannot be normalized where an encoder's epsilon is 0, as it is
     # when spacy-transformers has stored one of 1e-12.
     X = torch.cat([X, X[:1].detach().expand(n_rows - n_pieces, -1)])
@@ -227,6 +227,11 @@ def run_packed(
         X = layer.attention_norm(X + drop(layer.mix(attended), rate))
         states.append(layer.output_norm(X + drop(layer.feed_forward(X), rate)))
     return [X[:n_pieces] for X in states]
+
+
+def count_rows(n_pieces: int, *, trains: bool) -> int:
+    """How many rows the matrix products of so many pieces have on a CPU, padding included."""
+    return round_rows(n_pieces + 1, least=_STEP_IN_TRAINING if trains else _STEP)
 
 
 class Rearrangement(torch.autograd.Function):
