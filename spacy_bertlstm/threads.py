@@ -82,7 +82,10 @@ def call_both(first: Callable[[], _T], second: Callable[[], _T], *, apart: bool)
     """
     if not apart:
         return first(), second()
-    pending = _COMPANION.executor().submit(_call, second, torch.is_grad_enabled())
+    try:
+        pending = _COMPANION.executor().submit(_call, second, torch.is_grad_enabled())
+    except RuntimeError:  # the interpreter is ending, and starts nothing more
+        return first(), second()
     try:
         return first(), pending.result()
     finally:
@@ -94,6 +97,25 @@ def _call(function: Callable[[], _T], traces: bool) -> _T:
     """Call a function on a thread that has its own mind on tracing gradients."""
     with torch.set_grad_enabled(traces):
         return function()
+
+
+class Turns:
+    """A context for one Python thread at a time; a forked process has turns of its own."""
+
+    def __init__(self) -> None:
+        self._renew()
+        if hasattr(os, "register_at_fork"):
+            # Whoever had the turn in the parent will not end it in the child.
+            os.register_at_fork(after_in_child=self._renew)
+
+    def _renew(self) -> None:
+        self._lock = threading.Lock()
+
+    def __enter__(self) -> None:
+        self._lock.acquire()
+
+    def __exit__(self, *error: object) -> None:
+        self._lock.release()
 
 
 def _keep_to_one_thread() -> None:

@@ -1,3 +1,4 @@
+import copy
 import os
 import subprocess
 import sys
@@ -11,7 +12,7 @@ import torch
 
 import spacy_bertlstm.threads as threads
 from spacy_bertlstm.encoder.precision import has_bf16
-from spacy_bertlstm.threads import call_both, one_thread, require_own_threads
+from spacy_bertlstm.threads import Turns, call_both, one_thread, require_own_threads
 
 
 @pytest.fixture
@@ -123,6 +124,49 @@ def test_errors_of_either_call_arrive_when_both_are_over() -> None:
     with pytest.raises(KeyError):
         call_beside(fail)
     assert call_beside(lambda: 3) == 3
+
+
+# The main thread ends before the other calls.
+_LATE = """
+import threading, time
+from spacy_bertlstm.threads import call_both
+
+def work():
+    threading.main_thread().join()
+    print(call_both(lambda: 1, lambda: 2, apart=True))
+
+threading.Thread(target=work).start()
+"""
+
+
+def test_threads_that_outlive_the_main_one_still_work() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", _LATE], capture_output=True, encoding="utf-8", timeout=300
+    )
+    assert (done.returncode, done.stdout) == (0, "(1, 2)\n"), done.stderr
+
+
+def test_turns_are_one_at_a_time_and_a_forked_process_has_its_own() -> None:
+    turns = Turns()
+    entered, order = threading.Event(), []
+
+    def wait_for_turn() -> None:
+        entered.set()
+        with turns:
+            order.append("other")
+
+    other = threading.Thread(target=wait_for_turn)
+    with turns:
+        other.start()
+        entered.wait()
+        time.sleep(0.05)
+        order.append("own")
+        turns_of_a_child = copy.copy(turns)
+        turns_of_a_child._renew()  # as after a fork
+        with turns_of_a_child:
+            order.append("child")
+    other.join()
+    assert order == ["own", "child", "other"]
 
 
 # The parent's large sum starts its threads; the child would wait for them.

@@ -116,9 +116,8 @@ class BudgetShim(HFShim):
         self._model.eval()
         with torch.no_grad(), self._autocast():
             layers = self._prepare(layers)
-            outputs = [self._run(batch, layers, mix) for batch in batches]
-        self._model.train()
-        return outputs
+            # The encoder stays as it is behind this: other Python threads may be at the same.
+            return [self._run(batch, layers, mix) for batch in batches]
 
     def begin_encode(
         self, batches: Sequence[SubBatch], layers: Sequence[Layer], mix: Tensor | None

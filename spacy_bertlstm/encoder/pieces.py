@@ -11,6 +11,10 @@ from spacy.tokens import Doc, Span
 from spacy_transformers.data_classes import WordpieceBatch
 from thinc.types import Floats2d, Ints1d, Ints2d, Ragged
 
+from spacy_bertlstm.threads import Turns
+
+_TOKENIZING = Turns()
+
 
 @dataclass(frozen=True)
 class Pieces:
@@ -45,6 +49,17 @@ class Pieces:
         )
 
 
+def tokenize(tokenizer: Any, texts: list[str], **settings: Any) -> Any:
+    """Call a tokenizer, which cannot change its settings while it works for another thread.
+
+    tokenizer (PreTrainedTokenizerFast): Of a pipeline, which Python threads may share.
+    texts (list[str]): To be cut.
+    RETURNS (BatchEncoding): What the tokenizer gives.
+    """
+    with _TOKENIZING:
+        return tokenizer(texts, **settings)
+
+
 def cut_pieces(
     tokenizer: Any, docs: Sequence[Doc], windows: list[list[Span]], limit: int
 ) -> Pieces:
@@ -58,7 +73,8 @@ def cut_pieces(
     windows (list[list[Span]]): Of each Doc, at least one in all.
     limit (int): The most pieces of a run, special ones included.
     """
-    encoded = tokenizer(
+    encoded = tokenize(
+        tokenizer,
         [span.text for spans in windows for span in spans],
         truncation=True,
         max_length=limit,

@@ -18,7 +18,7 @@ from transformers import AutoConfig, AutoModel, AutoTokenizer
 from transformers.utils import ModelOutput
 
 from spacy_bertlstm.encoder.budget import BudgetShim, budgeted_encoder, start_mix
-from spacy_bertlstm.encoder.pieces import Pieces, cut_pieces
+from spacy_bertlstm.encoder.pieces import Pieces, cut_pieces, tokenize
 from spacy_bertlstm.encoder.precision import Precision, read_precision
 from spacy_bertlstm.encoder.windows import SpanGetter, split_to_fit
 from spacy_bertlstm.errors import BertLstmError, first_line
@@ -185,7 +185,8 @@ def _fits(tokenizer: Any, text: str, limit: int) -> bool:
     # A word piece covers at least one byte, all but always, so most windows need no counting.
     if len(text.encode("utf-8")) < limit:
         return True
-    return len(tokenizer(text, add_special_tokens=False, verbose=False)["input_ids"]) <= limit
+    encoded = tokenize(tokenizer, [text], add_special_tokens=False, verbose=False)
+    return len(encoded["input_ids"][0]) <= limit
 
 
 def _split_by_doc(docs: Sequence[Doc], pieces: Pieces, Y: Floats2d) -> list[TransformerData]:

@@ -1,6 +1,7 @@
 import copy
 import pickle
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy
@@ -49,6 +50,32 @@ def test_windows_that_the_encoder_cannot_take_are_halved(model: Model) -> None:
     assert 16 <= max(last_places) < 32
     (data,) = output.doc_data
     assert (data.align.lengths > 0).all()
+
+
+@pytest.mark.parametrize("packs", [True, False])
+def test_python_threads_may_share_it(
+    tiny_bert: Path, packs: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """None of them runs into another's tokenizing, nor into dropout at another's end."""
+    if not packs:
+        monkeypatch.setattr(budget, "find_layers", lambda encoder: [])
+    dropout = {"hidden_dropout_prob": 0.5}
+    model = build_transformer_model(
+        str(tiny_bert), make_sentence_windows(1000), transformer_config=dropout, max_pieces=32
+    )
+    model.initialize()
+    nlp = spacy.blank("en")
+    docs = [nlp("pain xyz " * n) for n in (60, 3, 20)]
+
+    def vectors() -> numpy.ndarray:
+        data = model.predict(docs).doc_data
+        return numpy.concatenate([one.model_output.last_hidden_state[0] for one in data])
+
+    expected = vectors()
+    with ThreadPoolExecutor(3) as pool:
+        found = [pool.submit(vectors) for _ in range(60)]
+    for result in found:
+        numpy.testing.assert_allclose(result.result(), expected, atol=1e-5)
 
 
 def test_the_stock_model_cuts_such_windows(tiny_bert: Path) -> None:
