@@ -84,13 +84,15 @@ def forward(
     dtype = autocast_dtype(precision, X.device.type) or X.dtype
     own = {name: weight.to(dtype) for name, weight in weights.items()}
     apart = X.device.type == "cpu" and torch.get_num_threads() > 1
-    with torch.set_grad_enabled(is_train), one_thread():
+    # The precision is the layer's own affair; under a caller's autocast a companion would not be.
+    uncast = torch.autocast(X.device.type, enabled=False)
+    with torch.set_grad_enabled(is_train), one_thread(), uncast:
         # (total length, nO)
         Y = _run(X.to(dtype), lengths, own, model.attrs["depth"], rate, apart).to(X.dtype)
 
     def backprop(dYs: OutT) -> InT:
         dY = xp2torch(model.ops.xp.concatenate([dY for dY in dYs if len(dY)]))
-        with one_thread():
+        with one_thread(), uncast:
             dX, *gradients = torch.autograd.grad(Y, [X, *weights.values()], dY)
         for name, gradient in zip(weights, gradients, strict=True):
             model.inc_grad(name, cast(Floats2d, torch2xp(gradient)))

@@ -39,8 +39,6 @@ def has_prepared_lstm(device: str, dtype: torch.dtype) -> bool:
         has_prepared_products(device, dtype)
         and hasattr(torch.ops.mkldnn, "_reorder_mkldnn_rnn_layer_weight")
         and hasattr(torch.ops.aten, "mkldnn_rnn_layer")
-        # It would round the weights, which have an order of their own by then.
-        and not torch.is_autocast_enabled("cpu")
     )
 
 

@@ -36,7 +36,9 @@ def forward(
     rows = xp2torch(values, requires_grad=is_train)
     query = xp2torch(model.get_param("Q"), requires_grad=is_train)
     places, lengths = (xp2torch(array).long() for array in (bags.dataXd, bags.lengths))
-    with torch.set_grad_enabled(is_train):
+    # Under a caller's autocast its operations would not agree on a number format.
+    uncast = torch.autocast(rows.device.type, enabled=False)
+    with torch.set_grad_enabled(is_train), uncast:
         scores = (rows @ query)[places]
         highest = torch.segment_reduce(scores.detach(), "max", lengths=lengths)
         weights = torch.exp(scores - highest.repeat_interleave(lengths))
@@ -46,7 +48,8 @@ def forward(
         Y = functional.embedding_bag(places, rows, starts, mode="sum", per_sample_weights=weights)
 
     def backprop(dY: Floats2d) -> Floats2d:
-        d_rows, d_query = torch.autograd.grad(Y, (rows, query), xp2torch(dY))
+        with uncast:
+            d_rows, d_query = torch.autograd.grad(Y, (rows, query), xp2torch(dY))
         model.inc_grad("Q", cast(Floats1d, torch2xp(d_query)))
         return cast(Floats2d, torch2xp(d_rows))
 

@@ -121,6 +121,19 @@ def test_padding_is_short_beside_the_sequences(
     assert places[-1] <= most * sum(lengths)
 
 
+def test_a_callers_autocast_changes_nothing(lstm: Model, rng: numpy.random.Generator) -> None:
+    Xs = sequences(rng, [5, 9])
+    expected = lstm.predict(Xs)
+    lstm.attrs["dropout"] = 0.0
+    with torch.autocast("cpu"):
+        found = lstm.predict(Xs)
+        trained, backprop = lstm.begin_update(Xs)
+        assert all(numpy.isfinite(dX).all() for dX in backprop(trained))
+    for Y, X_trained, expected_Y in zip(found, trained, expected, strict=True):
+        numpy.testing.assert_array_equal(Y, expected_Y)
+        numpy.testing.assert_allclose(X_trained, expected_Y, atol=1e-6)
+
+
 def test_empty_batches(lstm: Model) -> None:
     empty = numpy.zeros((0, 6), dtype="f")
     assert lstm.predict([]) == []

@@ -1,6 +1,7 @@
 """Attention over bags of shared rows, against thinc's over copies of them."""
 
 import numpy
+import torch
 from thinc.api import NumpyOps, ParametricAttention_v2, chain, reduce_sum
 from thinc.types import Ragged
 
@@ -26,6 +27,19 @@ def test_it_is_thincs_attention_over_copies(rng: numpy.random.Generator) -> None
     NumpyOps().scatter_add(gradient, PLACES, backprop_copies(weights).dataXd)
     numpy.testing.assert_allclose(backprop(weights), gradient, atol=1e-6)
     numpy.testing.assert_allclose(model.get_grad("Q"), attention.get_grad("Q"), atol=1e-6)
+
+
+def test_a_callers_autocast_changes_nothing(rng: numpy.random.Generator) -> None:
+    rows = rng.normal(size=(6, 7)).astype("f")
+    model = bag_attention(7)
+    model.initialize()
+    bags = rows, Ragged(PLACES, LENGTHS)
+    Y, backprop = model.begin_update(bags)
+    gradient = backprop(Y)
+    with torch.autocast("cpu"):
+        found, backprop = model.begin_update(bags)
+        numpy.testing.assert_array_equal(backprop(found), gradient)
+    numpy.testing.assert_array_equal(found, Y)
 
 
 def test_scores_of_any_size_make_weights(rng: numpy.random.Generator) -> None:
