@@ -95,7 +95,7 @@ MESSAGES = {
     "included. Train on a mix of old and new data instead, or leave it out: "
     "nlp.rehearse(..., exclude=['{name}']).",
     "BL311": "component '{name}': a temperature of {temperature} cannot divide scores. "
-    "Give a positive number; 1.0 leaves confidences as they are.",
+    "Give a number from 1e-6 to 1e6; 1.0 leaves confidences as they are.",
     "BL312": "component '{name}': score_loss = true, but a Doc does not carry the component's "
     "scores. Let the component read the Docs that are to be scored, or set score_loss = false.",
     "BL313": "{path}: component '{component}' is no bertlstm_ner. Give one of: {names}.",

@@ -265,6 +265,7 @@ def _walk(
 ) -> tuple[numpy.ndarray, numpy.ndarray, numpy.ndarray]:
     """Go through a batch step by step.
 
+    chain (Chain): The batch.
     starts (numpy.ndarray): Of each tag beginning a text, (2, ..., 1, n_tags).
     ways (numpy.ndarray): Emissions, (2, ..., n_rows, n_tags).
     add (Callable): From a step's messages to what comes with them to the tags of the next step,
@@ -296,8 +297,11 @@ def _have_lost(
     A sum of zero is right where a tag is barred, or where all that may come before it is. That is
     so beside each entity and each whitespace token that stands there.
 
-    transitions (numpy.ndarray): (2, ..., n_tags, n_tags).
-    barred (numpy.ndarray): As the messages, (2, ..., n_rows, n_tags).
+    chain (Chain): The batch.
+    messages, sums (numpy.ndarray): What `_walk` gives, (2, ..., n_rows, n_tags).
+    transitions (numpy.ndarray): Of both ways, (2, ..., n_tags, n_tags).
+    barred (numpy.ndarray): Which tags no token of the row can have, (2, ..., n_rows, n_tags).
+    RETURNS (bool): Of the whole batch.
     """
     way, *tables, row, tag = numpy.nonzero(~(barred | (sums > _LOG_TINY)))
     if not len(row):

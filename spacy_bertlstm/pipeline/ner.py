@@ -188,13 +188,14 @@ class BertLstmNer(TrainablePipe):
     def temperature(self) -> float:
         """What scores are divided by for confidences; 'bertlstm calibrate' fits it.
 
-        RAISES: BL311 when set to what is not a positive number.
+        RAISES: BL311 when set to what is not a number from 1e-6 to 1e6: beyond, scores would come
+            near to those of what cannot be.
         """
         return float(self.cfg["temperature"])
 
     @temperature.setter
     def temperature(self, temperature: float) -> None:
-        if not isinstance(temperature, float | int) or not 0 < temperature < numpy.inf:
+        if not isinstance(temperature, float | int) or not 1e-6 <= temperature <= 1e6:
             raise BertLstmError("BL311", name=self.name, temperature=temperature)
         self.cfg["temperature"] = float(temperature)
 

@@ -276,7 +276,9 @@ def test_temperature_changes_confidences_alone(make_random_ner: MakeNer, tmp_pat
         ]
 
 
-@pytest.mark.parametrize("temperature", [0.0, -1.0, float("nan"), float("inf"), None, "1.0"])
+@pytest.mark.parametrize(
+    "temperature", [0.0, -1.0, 1e-7, 1e7, float("nan"), float("inf"), None, "1.0"]
+)
 def test_a_bad_temperature_is_a_coded_error(make_random_ner: MakeNer, temperature: Any) -> None:
     ner = make_random_ner().get_pipe("ner")
     with pytest.raises(BertLstmError, match="BL311"):
