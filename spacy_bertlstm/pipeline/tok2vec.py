@@ -6,7 +6,7 @@ from spacy.language import Language
 from spacy.pipeline import Tok2Vec
 from spacy.tokens import Doc
 from spacy.training import Example
-from thinc.api import Config, Model
+from thinc.api import Config, Model, Optimizer
 from thinc.types import Floats2d
 
 from spacy_bertlstm.encoder.upstream import require_upstream
@@ -57,6 +57,22 @@ class SharedTok2Vec(Tok2Vec):
         """
         require_upstream(self.model, [], self.name)
         super().initialize(get_examples, nlp=nlp)
+
+    def update(
+        self,
+        examples: Iterable[Example],
+        *,
+        drop: float = 0.0,
+        sgd: Optimizer | None = None,
+        losses: dict[str, float] | None = None,
+    ) -> dict[str, float]:
+        """Take part in a batch that the heads learn from; one of empty Docs is left out."""
+        examples = list(examples)
+        losses = {} if losses is None else losses
+        if any(len(eg.predicted) for eg in examples):
+            return super().update(examples, drop=drop, sgd=sgd, losses=losses)
+        losses.setdefault(self.name, 0.0)
+        return losses
 
     def predict(self, docs: Iterable[Doc]) -> list[Floats2d]:
         """Compute the vectors of a batch.

@@ -189,6 +189,15 @@ def test_replaced_listeners_of_a_shared_bilstm(nlp: Language, tmp_path: Path) ->
     assert changed(weights, encoder_weights(again.get_pipe("transformer").model))
 
 
+def test_a_batch_of_empty_docs_teaches_nothing(nlp: Language, folder: Path) -> None:
+    if folder.name == "shared by spaCy's own tok2vec":
+        pytest.skip("spaCy's own misses vectors")
+    empty = nlp.make_doc("")
+    with nlp.select_pipes(disable=["stock"] if "stock" in nlp.pipe_names else []):
+        losses = nlp.update([Example(empty, empty.copy())] * 2)
+    assert losses["ner"] == 0.0
+
+
 @pytest.mark.parametrize("leave", ["exclude", "disable"])
 def test_a_pipeline_loaded_without_its_transformer(folder: Path, leave: str) -> None:
     nlp = spacy.load(folder, **{leave: ["transformer"]})
