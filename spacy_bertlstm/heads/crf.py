@@ -249,7 +249,7 @@ def _pass_messages(
     with numpy.errstate(divide="ignore", invalid="ignore"):
         messages, sums, tops = _walk(chain, starts, ways, add_quickly)
     if _have_lost(chain, messages, sums, transitions, barred):
-        messages, sums, tops = _walk(chain, starts, ways, add_carefully)
+        messages, _, tops = _walk(chain, starts, ways, add_carefully)
     log_z = tops[0].sum(axis=(-2, -1))
     forward, backward = messages[0], messages[1][..., mirror, :]
     last = _edge(chain, -1)
