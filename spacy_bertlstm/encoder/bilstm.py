@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any, TypeVar, cast
+from typing import Any, TypeAlias, cast
 
 import numpy
 import torch
@@ -13,13 +13,16 @@ from torch.autograd.function import once_differentiable
 
 from spacy_bertlstm.encoder.dropout import drop
 from spacy_bertlstm.encoder.precision import Precision, autocast_dtype
-from spacy_bertlstm.encoder.prepared import PreparedLstm, has_prepared_lstm
+from spacy_bertlstm.encoder.prepared import Kept, PreparedLstm, has_prepared_lstm
 from spacy_bertlstm.encoder.stairs import Stairs, make_stairs
 from spacy_bertlstm.threads import call_both, one_thread, require_own_threads
 
 InT = list[Floats2d]
 OutT = list[Floats2d]
-_T = TypeVar("_T")
+# A layer in one direction, from inputs and two states to outputs and states.
+Lstm: TypeAlias = "TorchLstm | PreparedLstm"
+# A layer in both directions, of inputs in stairs, and whether the directions run at the same time.
+Layer = Callable[[Tensor, Stairs, bool], Tensor]
 
 _WEIGHTS = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
 # Values that take about as long as one more call of torch's LSTM.
@@ -56,7 +59,7 @@ def stacked_bilstm(
     return Model(
         "stacked_bilstm",
         # No attribute, since these are stored with the weights, and the config is to decide.
-        partial(forward, precision=precision),
+        Forward(precision),
         init=init,
         dims={"nI": None, "nO": 2 * hidden_width},
         params=dict.fromkeys(names),
@@ -64,41 +67,85 @@ def stacked_bilstm(
     )
 
 
-def forward(
-    model: Model[InT, OutT], Xs: InT, is_train: bool, *, precision: Precision
-) -> tuple[OutT, Callable]:
-    require_own_threads()
-    lengths = [len(X) for X in Xs]
-    if not sum(lengths):
-        return [model.ops.alloc2f(0, model.get_dim("nO")) for _ in Xs], lambda dYs: Xs
+class Forward:
+    """The model's function, which keeps what it has made of weights for use.
 
-    def split(array: Floats2d) -> list[Floats2d]:
-        return model.ops.xp.split(array, numpy.cumsum(lengths)[:-1])
+    precision (Precision): As of `stacked_bilstm`.
+    """
 
-    # (total length, nI)
-    X = xp2torch(model.ops.xp.concatenate([X for X in Xs if len(X)]), requires_grad=is_train)
-    weights = {
-        name: xp2torch(model.get_param(name), requires_grad=is_train) for name in model.param_names
-    }
-    rate = model.attrs["dropout"] if is_train else 0.0
-    dtype = autocast_dtype(precision, X.device.type) or X.dtype
-    own = {name: weight.to(dtype) for name, weight in weights.items()}
-    apart = X.device.type == "cpu" and torch.get_num_threads() > 1
-    # The precision is the layer's own affair; under a caller's autocast a companion would not be.
-    uncast = torch.autocast(X.device.type, enabled=False)
-    with torch.set_grad_enabled(is_train), one_thread(), uncast:
-        # (total length, nO)
-        Y = _run(X.to(dtype), lengths, own, model.attrs["depth"], rate, apart).to(X.dtype)
+    def __init__(self, precision: Precision) -> None:
+        self._precision = precision
+        self._prepared: Kept[list[tuple[Lstm, Lstm]]] = Kept()
 
-    def backprop(dYs: OutT) -> InT:
-        dY = xp2torch(model.ops.xp.concatenate([dY for dY in dYs if len(dY)]))
-        with one_thread(), uncast:
-            dX, *gradients = torch.autograd.grad(Y, [X, *weights.values()], dY)
-        for name, gradient in zip(weights, gradients, strict=True):
-            model.inc_grad(name, cast(Floats2d, torch2xp(gradient)))
-        return split(cast(Floats2d, torch2xp(dX)))
+    def __reduce__(self) -> tuple[type["Forward"], tuple[Precision]]:
+        return Forward, (self._precision,)
 
-    return split(cast(Floats2d, torch2xp(Y.detach()))), backprop
+    def __call__(
+        self, model: Model[InT, OutT], Xs: InT, is_train: bool
+    ) -> tuple[OutT, Callable[[OutT], InT]]:
+        require_own_threads()
+        lengths = [len(X) for X in Xs]
+        if not sum(lengths):
+            return [model.ops.alloc2f(0, model.get_dim("nO")) for _ in Xs], lambda dYs: Xs
+
+        def split(array: Floats2d) -> list[Floats2d]:
+            return model.ops.xp.split(array, numpy.cumsum(lengths)[:-1])
+
+        # (total length, nI)
+        X = xp2torch(model.ops.xp.concatenate([X for X in Xs if len(X)]), requires_grad=is_train)
+        weights = {
+            name: xp2torch(model.get_param(name), requires_grad=is_train)
+            for name in model.param_names
+        }
+        rate = model.attrs["dropout"] if is_train else 0.0
+        dtype = autocast_dtype(self._precision, X.device.type) or X.dtype
+        apart = X.device.type == "cpu" and torch.get_num_threads() > 1
+        # The precision is the layer's own affair; under a caller's autocast a companion would not
+        # be.
+        uncast = torch.autocast(X.device.type, enabled=False)
+        with torch.set_grad_enabled(is_train), one_thread(), uncast:
+            layers = self._make_layers(weights, model.attrs["depth"], dtype)
+            # (total length, nO)
+            Y = _run(X.to(dtype), lengths, layers, rate, apart).to(X.dtype)
+
+        def backprop(dYs: OutT) -> InT:
+            dY = xp2torch(model.ops.xp.concatenate([dY for dY in dYs if len(dY)]))
+            with one_thread(), uncast:
+                dX, *gradients = torch.autograd.grad(Y, [X, *weights.values()], dY)
+            for name, gradient in zip(weights, gradients, strict=True):
+                model.inc_grad(name, cast(Floats2d, torch2xp(gradient)))
+            return split(cast(Floats2d, torch2xp(dX)))
+
+        return split(cast(Floats2d, torch2xp(Y.detach()))), backprop
+
+    def _make_layers(
+        self, weights: dict[str, Tensor], depth: int, dtype: torch.dtype
+    ) -> list[Layer]:
+        """The layers, to be calculated in a number format."""
+
+        trains = torch.is_grad_enabled()
+
+        def list_weights() -> list[list[Tensor]]:
+            """Eight of each layer."""
+            own = {name: weight.to(dtype) for name, weight in weights.items()}
+            return [
+                [own[f"{name}_l{layer}{way}"] for way in ("", "_reverse") for name in _WEIGHTS]
+                for layer in range(depth)
+            ]
+
+        def make_ways(make: Callable[[Sequence[Tensor]], Lstm]) -> list[tuple[Lstm, Lstm]]:
+            return [(make(eight[:4]), make(eight[4:])) for eight in list_weights()]
+
+        device = next(iter(weights.values())).device.type
+        if trains:
+            self._prepared.forget()
+        if trains and device == "cpu":
+            return [partial(_train_layer, weights=eight) for eight in list_weights()]
+        if not trains and has_prepared_lstm(device, dtype):
+            ways = self._prepared.get(list(weights.values()), lambda: make_ways(PreparedLstm))
+        else:
+            ways = make_ways(TorchLstm)
+        return [partial(run_layer, ways=pair) for pair in ways]
 
 
 def init(model: Model[InT, OutT], X: InT | None = None, Y: OutT | None = None) -> None:
@@ -118,37 +165,46 @@ def first_width(Xs: InT) -> int:
 
 
 def _run(
-    X: Tensor,
-    lengths: Sequence[int],
-    weights: dict[str, Tensor],
-    depth: int,
-    rate: float,
-    apart: bool,
+    X: Tensor, lengths: Sequence[int], layers: Sequence[Layer], rate: float, apart: bool
 ) -> Tensor:
     """All layers over all sequences, given and returned one behind the other."""
-    on_cpu = X.device.type == "cpu"
-    if on_cpu:
+    if X.device.type == "cpu":
         price = max(_CPU_TREAD_PRICE, sum(lengths) // _MANY_TREADS)
         least = min(_SHORT * sum(lengths) / len(lengths), _MOST_PADDING)
         sizes = [steps for steps in _STEPS if 2 * steps > least]
         stairs = make_stairs(lengths, X.device, tread_price=price, sizes=sizes)
     else:
         stairs = make_stairs(lengths, X.device, tread_price=_GPU_TREAD_PRICE)
-    run = TrainedLayer.apply if on_cpu and torch.is_grad_enabled() else run_layer
     X = X.index_select(0, stairs.sources)  # (n_places, nI)
-    for layer in range(depth):
-        own = [weights[f"{name}_l{layer}{way}"] for way in ("", "_reverse") for name in _WEIGHTS]
-        X = drop(run(X, stairs, apart, *own), rate)
+    for run in layers:
+        X = drop(run(X, stairs, apart), rate)
     return X.index_select(0, stairs.places)
 
 
-def run_layer(X: Tensor, stairs: Stairs, apart: bool, *weights: Tensor) -> Tensor:
+class TorchLstm:
+    """As PreparedLstm, by torch's own function, on any device and in training."""
+
+    def __init__(self, weights: Sequence[Tensor]) -> None:
+        self._weights = list(weights)
+        self.width = weights[1].shape[1]
+
+    def __call__(self, X: Tensor, h: Tensor, c: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        traces = torch.is_grad_enabled()
+        return torch.lstm(X, (h, c), self._weights, True, 1, 0.0, traces, False, False)
+
+
+def run_layer(X: Tensor, stairs: Stairs, apart: bool, ways: tuple[Lstm, Lstm]) -> Tensor:
     """One layer in both directions, (n_places, width) to (n_places, 2 * hidden_width).
 
     apart (bool): Whether the directions run at the same time.
-    weights (Tensor): Four of the forward and four of the backward direction.
+    ways (tuple[Lstm, Lstm]): The forward and the backward direction.
     """
-    Y, Y_reverse = _call_ways(_run_lstm, X, stairs, weights, apart)
+    onward, backward = ways
+    Y, Y_reverse = call_both(
+        partial(_climb, X, stairs, onward),
+        partial(_climb, X.index_select(0, stairs.reverse), stairs, backward),
+        apart=apart,
+    )
     return torch.cat([Y, Y_reverse.index_select(0, stairs.reverse)], dim=1)
 
 
@@ -157,8 +213,13 @@ class TrainedLayer(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, X: Tensor, stairs: Stairs, apart: bool, *weights: Tensor) -> Tensor:
+        """As `run_layer`, with four weights of the forward and four of the backward direction."""
         ctx.reverse, ctx.apart = stairs.reverse, apart
-        ctx.ways = _call_ways(_trace_lstm, X, stairs, weights, apart)
+        ctx.ways = call_both(
+            partial(_trace_lstm, X, stairs, weights[:4]),
+            partial(_trace_lstm, X.index_select(0, stairs.reverse), stairs, weights[4:]),
+            apart=apart,
+        )
         (Y, _), (Y_reverse, _) = ctx.ways
         return torch.cat([Y, Y_reverse.index_select(0, stairs.reverse)], dim=1).detach()
 
@@ -177,51 +238,28 @@ class TrainedLayer(torch.autograd.Function):
         return dX + dX_reverse.index_select(0, reverse), None, None, *d_onward, *d_backward
 
 
-def _call_ways(
-    run: Callable[[Tensor, Stairs, Sequence[Tensor]], _T],
-    X: Tensor,
-    stairs: Stairs,
-    weights: Sequence[Tensor],
-    apart: bool,
-) -> tuple[_T, _T]:
-    """What a function gives for the forward direction, and for the backward one, reversed."""
-    X_reverse = X.index_select(0, stairs.reverse)
-    return call_both(
-        partial(run, X, stairs, weights[:4]),
-        partial(run, X_reverse, stairs, weights[4:]),
-        apart=apart,
-    )
+def _train_layer(X: Tensor, stairs: Stairs, apart: bool, weights: Sequence[Tensor]) -> Tensor:
+    return cast(Tensor, TrainedLayer.apply(X, stairs, apart, *weights))
 
 
 def _trace_lstm(
     X: Tensor, stairs: Stairs, weights: Sequence[Tensor]
 ) -> tuple[Tensor, list[Tensor]]:
-    """As `_run_lstm`, and what to ask for the gradients of."""
+    """One layer in one direction, and what to ask for the gradients of."""
     X, *weights = inputs = [values.detach().requires_grad_() for values in (X, *weights)]
     with torch.enable_grad():
-        return _run_lstm(X, stairs, weights), inputs
+        return _climb(X, stairs, TorchLstm(weights)), inputs
 
 
-def _run_lstm(X: Tensor, stairs: Stairs, weights: Sequence[Tensor]) -> Tensor:
+def _climb(X: Tensor, stairs: Stairs, lstm: Lstm) -> Tensor:
     """One layer in one direction, in stairs, (n_places, width) to (n_places, hidden_width)."""
-    lstm = _make_lstm(weights)
-    h = c = X.new_zeros(1, stairs.treads[0][1], weights[1].shape[1])
+    h = c = X.new_zeros(1, stairs.treads[0][1], lstm.width)
     Ys = []
     for own_X in stairs.split(X):
         n_rows = own_X.shape[1]
         Y, h, c = lstm(own_X, h[:, :n_rows], c[:, :n_rows])
         Ys.append(Y.flatten(0, 1))
     return torch.cat(Ys)
-
-
-def _make_lstm(
-    weights: Sequence[Tensor],
-) -> Callable[[Tensor, Tensor, Tensor], tuple[Tensor, Tensor, Tensor]]:
-    """One layer in one direction, from inputs and two states to outputs and states."""
-    trains = torch.is_grad_enabled()
-    if not trains and has_prepared_lstm(weights[0].device.type, weights[0].dtype):
-        return PreparedLstm(weights)
-    return lambda X, h, c: torch.lstm(X, (h, c), list(weights), True, 1, 0.0, trains, False, False)
 
 
 def _torch_lstm(width: int, hidden_width: int, depth: int, device: str = "meta") -> torch.nn.LSTM:

@@ -4,8 +4,8 @@ oneDNN wants weights in an order of its own. Torch brings them into it in each b
 rounds them before; on a processor that multiplies bf16 fast, both take longer than the products.
 """
 
-from collections.abc import Sequence
-from typing import cast
+from collections.abc import Callable, Sequence
+from typing import Generic, TypeVar, cast
 
 import torch
 from torch import Tensor
@@ -15,6 +15,43 @@ from spacy_bertlstm.encoder.packed import Layer
 
 # What torch calls an LSTM among its recurrent layers.
 _LSTM = 2
+# Of each array of weights, so many tell whether it has been changed.
+_SAMPLE_WEIGHTS = 16
+
+_T = TypeVar("_T")
+
+
+class Kept(Generic[_T]):
+    """What was last made from weights, until they are trained or have been replaced.
+
+    To look at all of them would take as long as to make it. So a sample tells whether they are
+    others, which does not see that someone has changed a single one by hand.
+    """
+
+    def __init__(self) -> None:
+        self._made: tuple[Tensor, _T] | None = None
+
+    def get(self, weights: Sequence[Tensor], make: Callable[[], _T]) -> _T:
+        """Give it, made anew where a sample of the weights is not what it was."""
+        sample = _sample(weights)
+        made = self._made  # read once, since other Python threads may be at the same
+        if made is None or not torch.equal(made[0], sample):
+            made = self._made = sample, make()
+        return made[1]
+
+    def forget(self) -> None:
+        """To be called where the weights are to learn."""
+        self._made = None
+
+
+def _sample(weights: Sequence[Tensor]) -> Tensor:
+    """A few values of each array."""
+    samples = []
+    for values in weights:
+        step = max(1, values.numel() // _SAMPLE_WEIGHTS)
+        # One operation an array: this is done in each batch.
+        samples.append(values.as_strided((-(-values.numel() // step),), (step,)))
+    return torch.cat(samples)
 
 
 def has_prepared_products(device: str, dtype: torch.dtype) -> bool:
@@ -100,14 +137,15 @@ class PreparedLstm:
     Torch's own function brings weights into oneDNN's order in each call, and for a few time steps
     that takes longer than the steps.
 
-    weights (Sequence[Tensor]): Torch's four.
+    weights (Sequence[Tensor]): Torch's four, which may change later.
     """
 
     def __init__(self, weights: Sequence[Tensor]) -> None:
-        w_ih, w_hh, *self._biases = weights
-        self._width = w_hh.shape[1]
+        w_ih, w_hh, *biases = weights
+        self.width = w_hh.shape[1]
+        self._biases = [bias.clone() for bias in biases]
         self._weights = torch.ops.mkldnn._reorder_mkldnn_rnn_layer_weight(
-            w_ih, w_hh, self._width, reverse=False, has_biases=True, batch_first=False
+            w_ih, w_hh, self.width, reverse=False, has_biases=True, batch_first=False
         )
 
     def __call__(self, X: Tensor, h: Tensor, c: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -126,7 +164,7 @@ class PreparedLstm:
             reverse=False,
             batch_sizes=[],
             mode=_LSTM,
-            hidden_size=self._width,
+            hidden_size=self.width,
             num_layers=1,
             has_biases=True,
             bidirectional=False,

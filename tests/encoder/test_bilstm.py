@@ -1,3 +1,4 @@
+import pickle
 from typing import Any
 from unittest.mock import Mock
 
@@ -73,10 +74,46 @@ def test_weights_laid_out_once_give_what_torchs_own_function_gives(
     monkeypatch.setattr(bilstm, "PreparedLstm", prepare)
     found = model.predict(Xs)
     assert prepare.call_count == 4  # of each layer and direction
+    for Y, again in zip(found, model.predict(Xs), strict=True):
+        numpy.testing.assert_array_equal(Y, again)
+    assert prepare.call_count == 4
     monkeypatch.setattr(bilstm, "has_prepared_lstm", lambda device, dtype: False)
     for Y, expected in zip(found, model.predict(Xs), strict=True):
         numpy.testing.assert_allclose(Y, expected, atol=1e-6 if precision == "fp32" else 1e-2)
     assert prepare.call_count == 4
+
+
+@pytest.mark.parametrize("way", ["", "_reverse"])
+@pytest.mark.parametrize("name", ["weight_ih", "weight_hh", "bias_ih", "bias_hh"])
+@pytest.mark.parametrize("precision", [Precision.fp32, Precision.bf16])
+def test_weights_that_change_between_two_batches_count(
+    rng: numpy.random.Generator, precision: Precision, name: str, way: str
+) -> None:
+    """Whoever changes them: a training, an average of weights, a file."""
+    model = stacked_bilstm(hidden_width=32, depth=2, dropout=0.0, precision=precision)
+    Xs = sequences(rng, [5, 1, 17])
+    model.initialize(X=Xs)
+    before = numpy.concatenate(model.predict(Xs))
+    # As thinc's optimizers do, behind torch's back.
+    weights = model.get_param(f"{name}_l1{way}")
+    weights += numpy.linspace(0.1, 0.5, weights.size, dtype="f").reshape(weights.shape)
+    after = numpy.concatenate(model.predict(Xs))
+    assert not numpy.array_equal(after, before)
+    fresh = stacked_bilstm(hidden_width=32, depth=2, dropout=0.0, precision=precision)
+    fresh.from_bytes(model.to_bytes())
+    numpy.testing.assert_array_equal(numpy.concatenate(fresh.predict(Xs)), after)
+
+
+def test_a_copy_and_a_pickle_have_weights_of_their_own(
+    lstm: Model, rng: numpy.random.Generator
+) -> None:
+    Xs = sequences(rng, [5, 2])
+    expected = lstm.predict(Xs)
+    for other in (lstm.copy(), pickle.loads(pickle.dumps(lstm))):
+        other.get_param("bias_ih_l0")[:] += 1
+        assert not numpy.array_equal(other.predict(Xs)[0], expected[0])
+        for Y, same in zip(lstm.predict(Xs), expected, strict=True):
+            numpy.testing.assert_array_equal(Y, same)
 
 
 def test_bf16_is_near_fp32_in_use_and_in_training(rng: numpy.random.Generator) -> None:
@@ -147,7 +184,8 @@ def test_gradients_equal_finite_differences(rng: numpy.random.Generator) -> None
     dYs = [rng.normal(size=(len(X), 4)).astype("f") for X in Xs]
 
     def objective() -> float:
-        return sum(float((Y * dY).sum()) for Y, dY in zip(model.predict(Xs), dYs, strict=True))
+        Ys, _ = model.begin_update(Xs)
+        return sum(float((Y * dY).sum()) for Y, dY in zip(Ys, dYs, strict=True))
 
     _, backprop = model.begin_update(Xs)
     dXs = backprop(dYs)

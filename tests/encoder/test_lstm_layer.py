@@ -4,11 +4,17 @@ import pytest
 import torch
 from torch.nn.utils.rnn import pack_sequence, unpack_sequence
 
-from spacy_bertlstm.encoder.bilstm import TrainedLayer, run_layer
-from spacy_bertlstm.encoder.stairs import make_stairs
+from spacy_bertlstm.encoder.bilstm import TorchLstm, TrainedLayer, run_layer
+from spacy_bertlstm.encoder.stairs import Stairs, make_stairs
 
 
-@pytest.mark.parametrize("run", [TrainedLayer.apply, run_layer])
+def run_torchs(
+    X: torch.Tensor, stairs: Stairs, apart: bool, *weights: torch.Tensor
+) -> torch.Tensor:
+    return run_layer(X, stairs, apart, (TorchLstm(weights[:4]), TorchLstm(weights[4:])))
+
+
+@pytest.mark.parametrize("run", [TrainedLayer.apply, run_torchs])
 @pytest.mark.parametrize("sizes", [(1,), (16, 4)])
 @pytest.mark.parametrize("price", [0, 20, 1000])
 @pytest.mark.parametrize("lengths", [[5], [70, 3, 9, 9, 1], [1, 1, 2, 30, 40]])
@@ -25,7 +31,7 @@ def test_outputs_and_gradients_equal_torchs(
     packed = pack_sequence(list(X.split(lengths)), enforce_sorted=False)
     expected = torch.cat(unpack_sequence(lstm(packed)[0]))
     stairs = make_stairs(lengths, X.device, tread_price=price, sizes=sizes)
-    apart = run is not run_layer and len(lengths) > 1
+    apart = run is not run_torchs and len(lengths) > 1
     Y = run(X[stairs.sources], stairs, apart, *weights)[stairs.places]
     torch.testing.assert_close(Y, expected, atol=1e-6, rtol=1e-5)
 
