@@ -1,7 +1,7 @@
 """Measure speed and memory from raw text to entities, beside the encoder alone and other libraries.
 
     python benchmarks/speed.py CORPUS [--work DIR] [--rounds 5] [--rows ROW ...]
-    python benchmarks/speed.py CORPUS --linear
+    python benchmarks/speed.py CORPUS --linear short
 
 CORPUS holds train, dev and test in the i2b2 2010 format. Every row of the table is a process of
 its own on the same texts. In each round every row runs each workload once, in turn, so that a
@@ -20,8 +20,8 @@ names; torch, as for this package, is best installed first, in its CPU build:
     python -m venv /path/to/edsnlp
     /path/to/edsnlp/bin/pip install -c constraints.txt torch "edsnlp[ml]"
 
---linear streams 10 to 10,000 short notes through the hybrid, each number in a process of its own,
-in turn.
+--linear streams 10 to 10,000 notes through the hybrid, each number in a process of its own, in
+turn: short ones, or whole records.
 """
 
 import argparse
@@ -149,7 +149,8 @@ def main() -> None:
     staff = Staff(work, pythons, models, arguments.threads)
     print_machine(arguments)
     if arguments.linear:
-        print_linear(measure_linear(staff, cut_short(texts), arguments.rounds))
+        streamed = cut_short(texts) if arguments.linear == "short" else texts
+        print_linear(measure_linear(staff, streamed, arguments.rounds))
     else:
         workloads = make_workloads(texts, arguments.notes)
         results = measure(staff, measured, workloads, texts, arguments.rounds)
@@ -181,7 +182,9 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument(
         "--edsnlp-python", type=os.path.abspath, help="of an environment with edsnlp[ml]"
     )
-    parser.add_argument("--linear", action="store_true", help="10 to 10,000 notes in a stream")
+    parser.add_argument(
+        "--linear", choices=["short", "long"], help="streams of 10 to 10,000 such notes"
+    )
     return parser.parse_args()
 
 
@@ -480,7 +483,7 @@ class Stream:
     memory: float = 0.0
 
 
-def measure_linear(staff: Staff, short: list[str], rounds: int) -> dict[int, Stream]:
+def measure_linear(staff: Staff, texts: list[str], rounds: int) -> dict[int, Stream]:
     """Read notes in streams of each length, in turn, each length in a process of its own.
 
     A round is one of the longest stream's equal parts, and so many whole streams of another
@@ -488,7 +491,7 @@ def measure_linear(staff: Staff, short: list[str], rounds: int) -> dict[int, Str
     """
     *_, many, most = SIZES
     # Each note has a word that no other has, as real ones do.
-    notes = [f"{text}\nNo. {i:07}" for i, text in enumerate(repeat(short, most))]
+    notes = [f"{text}\nNo. {i:07}" for i, text in enumerate(repeat(texts, most))]
     parts = {size: [notes[i : i + size] for i in range(0, many, size)] for size in SIZES[:-1]}
     bounds = [most * i // rounds for i in range(rounds + 1)]
     parts[most] = [notes[begin:end] for begin, end in zip(bounds, bounds[1:], strict=False)]
