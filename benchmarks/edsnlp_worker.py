@@ -10,9 +10,10 @@ from serving import Prepare, serve
 from transformers import AutoModelForTokenClassification
 
 
-def load(model: str, precision: str) -> Prepare:
+def load(device: str, model: str, precision: str) -> Prepare:
     """`eds.transformer` and `eds.ner_crf` as they come: windows and CRF.
 
+    device (str): "cpu" or "cuda".
     model (str): The folder of a token-classification model with the labels of O and, for each
         type in turn, of B, I, L and U.
     precision (str): "bf16", which it has by autocast and by default, or "fp32" for a processor
@@ -37,6 +38,7 @@ def load(model: str, precision: str) -> Prepare:
     with torch.no_grad():
         linear.weight.copy_(classifier.classifier.weight[order])
         linear.bias.copy_(classifier.classifier.bias[order])
+    nlp.to(device)
 
     def prepare(texts: list[str]) -> Callable[[], dict[str, Any]]:
         def run() -> dict[str, Any]:

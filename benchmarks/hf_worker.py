@@ -11,7 +11,7 @@ BATCH_SIZE = 8
 STRIDE = 32  # word pieces that two windows of a long text share
 
 
-def load(model: str, dtype: str) -> Prepare:
+def load(device: str, model: str, dtype: str) -> Prepare:
     """A token-classification pipeline on whole texts, which it cuts by its own stride."""
     classify = pipeline(
         "token-classification",
@@ -20,7 +20,7 @@ def load(model: str, dtype: str) -> Prepare:
         aggregation_strategy="simple",
         stride=STRIDE,
         batch_size=BATCH_SIZE,
-        device="cpu",
+        device=device,
     )
 
     def prepare(texts: list[str]) -> Callable[[], dict[str, Any]]:

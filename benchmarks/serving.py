@@ -1,6 +1,6 @@
 """The side of a worker in benchmarks/speed.py: it waits for work, and answers in lines of JSON.
 
-It needs the standard library alone, since a worker may run in an environment of its own.
+It needs the standard library and torch alone, since a worker may run in an environment of its own.
 """
 
 import json
@@ -9,8 +9,11 @@ import resource
 import sys
 import time
 from collections.abc import Callable
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
+
+import torch
 
 # From the texts of a workload, outside the time measured, to what is timed; this gives facts for
 # the answer, such as the entities of each text: (start, end, label), in characters.
@@ -20,22 +23,28 @@ Prepare = Callable[[list[str]], Callable[[], dict[str, Any]]]
 def serve(load: Callable[..., Prepare]) -> None:
     """Run a workload for each line of stdin that names one, until stdin ends.
 
-    The command line names the file of the workloads, then what `load` is called with.
+    The command line names the folder of the workloads, a JSON file of texts each, then what `load`
+    is called with: the device, and what the script needs besides.
     """
-    workloads, *arguments = sys.argv[1:]
-    texts = json.loads(Path(workloads).read_text(encoding="utf-8"))
+    folder, device, *arguments = sys.argv[1:]
     # What a library prints shall not stand among the answers.
     answers = os.fdopen(os.dup(sys.stdout.fileno()), "w", encoding="utf-8")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
-    prepare = load(*arguments)
-    runs: dict[str, Callable[[], dict[str, Any]]] = {}
+    prepare = load(device, *arguments)
+
+    @lru_cache(maxsize=4)  # all of a table; of a long stream's texts not many
+    def find(workload: str) -> Callable[[], dict[str, Any]]:
+        return prepare(json.loads(Path(folder, f"{workload}.json").read_text(encoding="utf-8")))
+
     for line in sys.stdin:
-        name = line.strip()
-        if name not in runs:
-            runs[name] = prepare(texts[name])
+        run = find(line.strip())
         begin = time.perf_counter()
-        facts = runs[name]()
-        facts |= {"seconds": time.perf_counter() - begin, "peak": peak_memory()}
+        facts = run()
+        if device == "cuda":
+            torch.cuda.synchronize()
+        seconds = time.perf_counter() - begin
+        peak = torch.cuda.max_memory_reserved() / 2**20 if device == "cuda" else peak_memory()
+        facts |= {"seconds": seconds, "peak": peak}
         print(json.dumps(facts), file=answers, flush=True)
 
 

@@ -1,6 +1,7 @@
 """Measure speed and memory from raw text to entities, beside the encoder alone and other libraries.
 
     python benchmarks/speed.py CORPUS [--work DIR] [--rounds 5] [--rows ROW ...]
+    python benchmarks/speed.py CORPUS --gpu-id 0
     python benchmarks/speed.py CORPUS --linear short
 
 CORPUS holds train, dev and test in the i2b2 2010 format. Every row of the table is a process of
@@ -88,48 +89,46 @@ def pipeline_row(title: str, model: str, precision: str = "fp32", **settings: An
     return Row(title, model, ("speed_worker.py", "pipeline"), (json.dumps(settings),), precision)
 
 
-def our_row(model: str, precision: Precision) -> Row:
+def our_row(model: str, precision: Precision, device: str) -> Row:
     settings = {ENCODER_PRECISION: precision}
     if model == "hybrid" and precision is Precision.fp32:
         settings[BILSTM_PRECISION] = precision
-    return pipeline_row(precision, model, resolve(precision), **settings)
+    return pipeline_row(precision, model, resolve(precision, device), **settings)
 
 
-def resolve(precision: Precision) -> str:
-    """What a precision is on this processor."""
+def resolve(precision: Precision, device: str) -> str:
+    """What a precision is on a device."""
     if precision is not Precision.auto:
         return precision
-    return "fp32" if autocast_dtype(precision, "cpu") is None else "bf16"
+    return "fp32" if autocast_dtype(precision, device) is None else "bf16"
 
 
-def is_served(precision: str) -> bool:
-    """Whether this processor has instructions for a precision."""
-    return {"bf16": has_bf16("cpu"), "int8": has_int8("cpu")}.get(precision, True)
+def is_served(precision: str, device: str) -> bool:
+    """Whether a device has instructions for a precision."""
+    served = {"bf16": has_bf16(device), "fp16": device == "cuda", "int8": has_int8(device)}
+    return served.get(precision, True)
+
+
+def make_rows(device: str) -> dict[str, Row]:
+    """All rows of the table, whether the device serves their precisions or not."""
+    auto = resolve(Precision.auto, device)
+    return {
+        **{f"products-{p}": alone_row("Products of matrices alone", "products", p) for p in ALONE},
+        **{f"bare-{p}": alone_row("Encoder alone", "bare", p) for p in ALONE},
+        STOCK: pipeline_row("as shipped", STOCK),
+        "stock-tuned": pipeline_row("stride = window", STOCK, **NO_OVERLAP),
+        **{
+            f"hf-{p}": Row(f"Hugging Face pipeline, {p}", "hf", ("hf_worker.py",), (dtype,), p)
+            for p, dtype in HUGGING_FACE.items()
+        },
+        "edsnlp": Row(f"edsnlp, {auto}", "hf", ("edsnlp_worker.py",), (auto,), auto),
+        **{f"hybrid-{p}": our_row("hybrid", p, device) for p in Precision},
+        **{f"bert-{p}": our_row("bert", p, device) for p in (Precision.auto, Precision.fp32)},
+    }
 
 
 ALONE = ("fp32", "bf16")
 HUGGING_FACE = {"fp32": "float32", "bf16": "bfloat16"}
-# fp16 is for a GPU, here it would be auto again.
-OURS = [precision for precision in Precision if precision is not Precision.fp16]
-ROWS = {
-    **{f"products-{p}": alone_row("Products of matrices alone", "products", p) for p in ALONE},
-    **{f"bare-{p}": alone_row("Encoder alone", "bare", p) for p in ALONE},
-    STOCK: pipeline_row("as shipped", STOCK),
-    "stock-tuned": pipeline_row("stride = window", STOCK, **NO_OVERLAP),
-    **{
-        f"hf-{p}": Row(f"Hugging Face pipeline, {p}", "hf", ("hf_worker.py",), (dtype,), p)
-        for p, dtype in HUGGING_FACE.items()
-    },
-    "edsnlp": Row(
-        f"edsnlp, {resolve(Precision.auto)}",
-        "hf",
-        ("edsnlp_worker.py",),
-        (resolve(Precision.auto),),
-        resolve(Precision.auto),
-    ),
-    **{f"hybrid-{p}": our_row("hybrid", p) for p in OURS},
-    **{f"bert-{p}": our_row("bert", p) for p in (Precision.auto, Precision.fp32)},
-}
 STREAMS = {
     f"stream-{size}": Row("", "hybrid", ("speed_worker.py", "stream"), ("{}",)) for size in SIZES
 }
@@ -141,13 +140,14 @@ def main() -> None:
     work: Path = arguments.work
     sources = {part: arguments.corpus / part for part in PARTS}
     corpora = convert_parts("i2b2", sources, work)
-    rows = STREAMS if arguments.linear else {name: ROWS[name] for name in arguments.rows}
+    device = "cpu" if arguments.gpu_id < 0 else "cuda"
+    rows = STREAMS if arguments.linear else choose_rows(arguments.rows, device)
     pythons = dict.fromkeys(rows, sys.executable) | {"edsnlp": arguments.edsnlp_python}
     measured = {name: row for name, row in rows.items() if pythons[name]}
     models = find_models(corpora, arguments, {row.model for row in measured.values()})
     texts = [doc.text for doc in read_docs(corpora["test"], spacy.blank("en").vocab)]
-    staff = Staff(work, pythons, models, arguments.threads)
-    print_machine(arguments)
+    staff = Staff(work, pythons, models, arguments.gpu_id, arguments.threads)
+    print_machine(arguments, device)
     if arguments.linear:
         streamed = cut_short(texts) if arguments.linear == "short" else texts
         print_linear(measure_linear(staff, streamed, arguments.rounds))
@@ -165,13 +165,13 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument(
         "--rows",
         nargs="+",
-        choices=ROWS,
-        default=[name for name, row in ROWS.items() if is_served(row.precision)],
-        help="by default those whose precision the processor has instructions for",
+        choices=make_rows("cpu"),
+        help="by default those whose precision the device has instructions for",
     )
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--notes", type=int, default=100, help="of the two large workloads")
     parser.add_argument("--threads", type=int, default=os.cpu_count(), help="of each worker")
+    parser.add_argument("--gpu-id", type=int, default=-1, help="-1 is the CPU")
     for name in ("hybrid", "bert", STOCK):
         config = SYSTEMS[name].config
         parser.add_argument(
@@ -188,11 +188,18 @@ def parse_arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
+def choose_rows(names: list[str] | None, device: str) -> dict[str, Row]:
+    rows = make_rows(device)
+    if names is None:
+        names = [name for name, row in rows.items() if is_served(row.precision, device)]
+    return {name: rows[name] for name in names}
+
+
 def find_models(
     corpora: dict[str, Path], arguments: argparse.Namespace, names: set[str]
 ) -> dict[str, Path]:
     """The trained pipelines, and the weights of `bert` as a Hugging Face model."""
-    trainer = Trainer(arguments.work, find_entities)
+    trainer = Trainer(arguments.work, find_entities, arguments.gpu_id)
     models: dict[str, Path] = {}
     for name in sorted({"bert" if name == "hf" else name for name in names}):
         training = make_training(
@@ -265,20 +272,24 @@ class Staff(NamedTuple):
     work (Path): For the workloads and the logs.
     pythons (dict[str, str]): The interpreter of each row.
     models (dict[str, Path]): See `find_models`.
+    gpu_id (int): -1 is the CPU.
     threads (int): Of each worker.
     """
 
     work: Path
     pythons: dict[str, str]
     models: dict[str, Path]
+    gpu_id: int
     threads: int
 
     def write(self, workloads: dict[str, list[str]]) -> None:
-        self.workloads.write_text(json.dumps(workloads), encoding="utf-8")
+        self.workloads.mkdir(exist_ok=True)
+        for name, texts in workloads.items():
+            (self.workloads / f"{name}.json").write_text(json.dumps(texts), encoding="utf-8")
 
     @property
     def workloads(self) -> Path:
-        return self.work / "workloads.json"
+        return self.work / "workloads"
 
     @contextmanager
     def hire(self, name: str, row: Row) -> Iterator["Worker"]:
@@ -295,11 +306,15 @@ class Staff(NamedTuple):
             "TOKENIZERS_PARALLELISM": "true",
             "HF_HUB_OFFLINE": "1",
         }
+        device = "cpu"
+        if self.gpu_id >= 0:
+            device = "cuda"
+            environment["CUDA_VISIBLE_DEVICES"] = str(self.gpu_id)
         if self.pythons[name] != sys.executable:
             environment.pop("PYTHONPATH", None)
         script, *kind = row.command
-        command = [self.pythons[name], str(ROOT / "benchmarks" / script), str(self.workloads)]
-        command += [*kind, str(self.models[row.model]), *row.setting]
+        arguments = [self.workloads, device, *kind, self.models[row.model], *row.setting]
+        command = [self.pythons[name], ROOT / "benchmarks" / script, *arguments]
         log = self.work / f"{name}.log"
         with (
             log.open("w", encoding="utf-8") as errors,
@@ -383,13 +398,17 @@ def measure(
     return results
 
 
-def print_machine(arguments: argparse.Namespace) -> None:
+def print_machine(arguments: argparse.Namespace, device: str) -> None:
     stated = versions(sys.executable, "torch", "spacy", "spacy-transformers", "transformers")
     if arguments.edsnlp_python:
         stated += f"; for edsnlp {versions(arguments.edsnlp_python, 'edsnlp', 'torch')}"
+    gpu = "a GPU is at hand: --gpu-id 0" if torch.cuda.is_available() else "no GPU at hand"
+    if device == "cuda":
+        gpu = torch.cuda.get_device_name(arguments.gpu_id)
     print(
         f"\n{arguments.threads} threads on {os.cpu_count()} cores with "
-        f"{torch.backends.cpu.get_cpu_capability()}; auto is {resolve(Precision.auto)}; {stated}.",
+        f"{torch.backends.cpu.get_cpu_capability()}; {gpu}; "
+        f"auto is {resolve(Precision.auto, device)}; {stated}.",
         flush=True,
     )
 
@@ -496,18 +515,17 @@ def measure_linear(staff: Staff, texts: list[str], rounds: int) -> dict[int, Str
     bounds = [most * i // rounds for i in range(rounds + 1)]
     parts[most] = [notes[begin:end] for begin, end in zip(bounds, bounds[1:], strict=False)]
     streams = {size: Stream() for size in SIZES}
+    named = {f"{size} {i}": part for size, own in parts.items() for i, part in enumerate(own)}
+    staff.write({"first": notes[: SIZES[0]], **named})
     with ExitStack() as stack:
         workers: dict[int, Worker] = {}
         for size, (name, row) in zip(SIZES, STREAMS.items(), strict=True):
-            # Another stream's notes would count to a process's memory.
-            own = {str(i): part for i, part in enumerate(parts[size])}
-            staff.write({"first": notes[: SIZES[0]], **own})
             workers[size] = stack.enter_context(staff.hire(name, row))
             workers[size].run("first")  # which warms up
         for number in range(rounds):
             for size, worker in workers.items():
                 chosen = [number] if size == most else range(len(parts[size]))
-                answers = [worker.run(str(i)) for i in chosen]
+                answers = [worker.run(f"{size} {i}") for i in chosen]
                 words = sum(count_words(parts[size][i]) for i in chosen)
                 seconds = sum(answer["seconds"] for answer in answers)
                 streams[size].speeds.append(words / seconds)

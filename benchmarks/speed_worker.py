@@ -23,9 +23,16 @@ ROWS_AT_ONCE = 1024  # of the matrix products
 NOTES_A_ZONE = 256  # notes whose strings are let go of together
 
 
-def load_pipeline(model: str, settings: str) -> Prepare:
+def load_on(device: str, model: str, settings: str = "{}") -> Language:
+    """A pipeline whose weights are on a device."""
+    if device == "cuda":
+        spacy.require_gpu()
+    return spacy.load(model, config=json.loads(settings))
+
+
+def load_pipeline(device: str, model: str, settings: str) -> Prepare:
     """A spaCy pipeline, from raw texts to Docs with entities."""
-    nlp = spacy.load(model, config=json.loads(settings))
+    nlp = load_on(device, model, settings)
 
     def prepare(texts: list[str]) -> Callable[[], dict[str, Any]]:
         # No Doc is kept: what it holds on to is the pipeline's affair, not the caller's.
@@ -34,9 +41,9 @@ def load_pipeline(model: str, settings: str) -> Prepare:
     return prepare
 
 
-def load_stream(model: str, settings: str) -> Prepare:
+def load_stream(device: str, model: str, settings: str) -> Prepare:
     """A spaCy pipeline through which notes stream without end, whose strings are let go of."""
-    nlp = spacy.load(model, config=json.loads(settings))
+    nlp = load_on(device, model, settings)
 
     def prepare(texts: list[str]) -> Callable[[], dict[str, Any]]:
         def run() -> dict[str, Any]:
@@ -51,9 +58,9 @@ def load_stream(model: str, settings: str) -> Prepare:
     return prepare
 
 
-def load_bare(model: str, precision: str) -> Prepare:
+def load_bare(device: str, model: str, precision: str) -> Prepare:
     """The Hugging Face encoder of a pipeline alone, on the pipeline's word pieces, unpadded."""
-    nlp = spacy.load(model)
+    nlp = load_on(device, model)
     transformer = nlp.get_pipe("transformer").model
     encoder = transformer.transformer.eval()
 
@@ -64,11 +71,11 @@ def load_bare(model: str, precision: str) -> Prepare:
         batches: list[torch.Tensor] = []
         for length in numpy.unique(pieces.lengths).tolist():
             same = torch.from_numpy(numpy.stack([run for run in runs if len(run) == length]))
-            batches += same.split(max(1, transformer.shim.max_pieces // length))
+            batches += same.to(device).split(max(1, transformer.shim.max_pieces // length))
 
         def run() -> dict[str, Any]:
             dtype = DTYPES[precision]
-            with torch.no_grad(), torch.autocast("cpu", dtype, enabled=precision != "fp32"):
+            with torch.no_grad(), torch.autocast(device, dtype, enabled=precision != "fp32"):
                 for ids in batches:
                     encoder(input_ids=ids)
             return {}
@@ -78,22 +85,23 @@ def load_bare(model: str, precision: str) -> Prepare:
     return prepare
 
 
-def load_products(model: str, precision: str) -> Prepare:
+def load_products(device: str, model: str, precision: str) -> Prepare:
     """Products of matrices of the encoder's shapes alone, as many as its arithmetic amounts to."""
-    nlp = spacy.load(model)
+    nlp = load_on(device, model)
     transformer = nlp.get_pipe("transformer").model
     config = transformer.transformer.config
     width, inner, layers = config.hidden_size, config.intermediate_size, config.num_hidden_layers
     shapes = [*[(width, width)] * 4, (width, inner), (inner, width)] * layers
-    weights = [torch.randn(shape).to(DTYPES[precision]) for shape in shapes]
-    inputs = {n: torch.randn(ROWS_AT_ONCE, n).to(DTYPES[precision]) for n in (width, inner)}
+    kind = {"dtype": DTYPES[precision], "device": device}
+    weights = [torch.randn(shape, **kind) for shape in shapes]
+    inputs = {n: torch.randn(ROWS_AT_ONCE, n, **kind) for n in (width, inner)}
     flops_a_row = 2 * sum(weight.numel() for weight in weights)
 
     def prepare(texts: list[str]) -> Callable[[], dict[str, Any]]:
         lengths = cut(nlp, texts).lengths
         # Attention: of all pieces of a run with each other, twice.
         flops = flops_a_row * int(lengths.sum()) + 4 * width * layers * int((lengths**2).sum())
-        padding = measure_padding(lengths.tolist(), transformer.shim.max_pieces)
+        padding = measure_padding(lengths.tolist(), transformer.shim.max_pieces, device)
         full, rest = divmod(round(flops / flops_a_row), ROWS_AT_ONCE)
 
         def run() -> dict[str, Any]:
@@ -107,19 +115,22 @@ def load_products(model: str, precision: str) -> Prepare:
     return prepare
 
 
-def measure_padding(lengths: list[int], max_pieces: int) -> dict[str, float]:
+def measure_padding(lengths: list[int], max_pieces: int, device: str) -> dict[str, float]:
     """What shares of the rows of our products and of the places of attention are padding.
 
     lengths (list[int]): Pieces of each run.
     max_pieces (int): Of a sub-batch.
+    device (str): "cpu" or "cuda", where products have no more rows than there are pieces.
     """
-    on_cpu = {"device": "cpu", "packs": True}
+    chosen = {"device": device, "packs": True}
     batches = [
         [[lengths[i] for i in table] for table in tables]
-        for tables in group_runs(lengths, max_pieces, **on_cpu)
+        for tables in group_runs(lengths, max_pieces, **chosen)
     ]
-    rows = sum(count_rows(sum(map(sum, tables)), trains=False) for tables in batches)
-    step = find_width_step(**on_cpu)
+    rows = sum(lengths)
+    if device == "cpu":
+        rows = sum(count_rows(sum(map(sum, tables)), trains=False) for tables in batches)
+    step = find_width_step(**chosen)
     places = sum(
         make_tables(tables, torch.device("cpu"), width_step=step).size for tables in batches
     )
@@ -139,7 +150,7 @@ def cut(nlp: Language, texts: list[str]) -> Pieces:
     return cut_pieces(tokenizer, docs, transformer.attrs["get_spans"](docs), limit)
 
 
-KINDS: dict[str, Callable[[str, str], Prepare]] = {
+KINDS: dict[str, Callable[[str, str, str], Prepare]] = {
     "pipeline": load_pipeline,
     "stream": load_stream,
     "bare": load_bare,
@@ -148,4 +159,4 @@ KINDS: dict[str, Callable[[str, str], Prepare]] = {
 
 
 if __name__ == "__main__":
-    serve(lambda kind, model, setting: KINDS[kind](model, setting))
+    serve(lambda device, kind, model, setting: KINDS[kind](device, model, setting))
