@@ -16,8 +16,7 @@ def load(device: str, model: str, precision: str) -> Prepare:
     device (str): "cpu" or "cuda".
     model (str): The folder of a token-classification model with the labels of O and, for each
         type in turn, of B, I, L and U.
-    precision (str): "bf16", which it has by autocast and by default, or "fp32" for a processor
-        without instructions for that.
+    precision (str): "bf16", by autocast, or "fp32" for a processor without instructions for that.
     """
     classifier = AutoModelForTokenClassification.from_pretrained(model)
     tags = classifier.config.id2label
@@ -38,7 +37,6 @@ def load(device: str, model: str, precision: str) -> Prepare:
     with torch.no_grad():
         linear.weight.copy_(classifier.classifier.weight[order])
         linear.bias.copy_(classifier.classifier.bias[order])
-    nlp.to(device)
 
     def prepare(texts: list[str]) -> Callable[[], dict[str, Any]]:
         def run() -> dict[str, Any]:
@@ -46,7 +44,9 @@ def load(device: str, model: str, precision: str) -> Prepare:
             order = sorted(range(len(texts)), key=lambda i: len(texts[i]))
             found: list[list[tuple[int, int, str]]] = [[] for _ in texts]
             docs = nlp.pipe([texts[i] for i in order]).set_processing(
-                backend="simple", autocast=precision == "bf16"
+                backend="simple",
+                device=device,
+                autocast=torch.bfloat16 if precision == "bf16" else False,
             )
             for i, doc in zip(order, docs, strict=True):
                 found[i] = [(ent.start_char, ent.end_char, ent.label_) for ent in doc.ents]

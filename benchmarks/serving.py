@@ -20,19 +20,26 @@ import torch
 Prepare = Callable[[list[str]], Callable[[], dict[str, Any]]]
 
 
-def serve(load: Callable[..., Prepare]) -> None:
+def serve(load: Callable[..., Prepare], *, kept: int = 4) -> None:
     """Run a workload for each line of stdin that names one, until stdin ends.
 
-    The command line names the folder of the workloads, a JSON file of texts each, then what `load`
-    is called with: the device, and what the script needs besides.
+    The command line names the folder of the workloads, a JSON file of texts each, then the GPU,
+    whose number is -1 for the CPU, then what the script needs besides.
+
+    load (Callable[..., Prepare]): Is called with "cpu" or "cuda", and with what the script needs.
+    kept (int): Workloads whose texts stay in memory.
     """
-    folder, device, *arguments = sys.argv[1:]
+    folder, gpu_id, *arguments = sys.argv[1:]
+    device = "cpu"
+    if int(gpu_id) >= 0:
+        device = "cuda"
+        torch.cuda.set_device(int(gpu_id))
     # What a library prints shall not stand among the answers.
     answers = os.fdopen(os.dup(sys.stdout.fileno()), "w", encoding="utf-8")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
     prepare = load(device, *arguments)
 
-    @lru_cache(maxsize=4)  # all of a table; of a long stream's texts not many
+    @lru_cache(maxsize=kept)
     def find(workload: str) -> Callable[[], dict[str, Any]]:
         return prepare(json.loads(Path(folder, f"{workload}.json").read_text(encoding="utf-8")))
 

@@ -21,6 +21,9 @@ names; torch, as for this package, is best installed first, in its CPU build:
     python -m venv /path/to/edsnlp
     /path/to/edsnlp/bin/pip install -c constraints.txt torch "edsnlp[ml]"
 
+--gpu-id wants cupy here, and a CUDA build of torch there. The processes of all rows are on the GPU
+at once.
+
 --linear streams 10 to 10,000 notes through the hybrid, each number in a process of its own, in
 turn: short ones, or whole records.
 """
@@ -58,6 +61,8 @@ SHORT = 380
 SIZES = (10, 100, 1_000, 10_000)
 ENCODER_PRECISION = "components.transformer.model.precision"
 BILSTM_PRECISION = "components.ner.model.tok2vec.precision"
+ALONE = ("fp32", "bf16")
+HUGGING_FACE = {"fp32": "float32", "bf16": "bfloat16"}
 # As the window of benchmarks/stock_ner.cfg.
 NO_OVERLAP = {"components.transformer.model.get_spans.stride": 128}
 
@@ -93,20 +98,17 @@ def our_row(model: str, precision: Precision, device: str) -> Row:
     settings = {ENCODER_PRECISION: precision}
     if model == "hybrid" and precision is Precision.fp32:
         settings[BILSTM_PRECISION] = precision
-    return pipeline_row(precision, model, resolve(precision, device), **settings)
+    real = resolve(precision, device)
+    title = real if real == precision else f"{precision} ({real})"
+    return pipeline_row(title, model, real, **settings)
 
 
 def resolve(precision: Precision, device: str) -> str:
     """What a precision is on a device."""
-    if precision is not Precision.auto:
+    if precision is Precision.int8 and has_int8(device):
         return precision
-    return "fp32" if autocast_dtype(precision, device) is None else "bf16"
-
-
-def is_served(precision: str, device: str) -> bool:
-    """Whether a device has instructions for a precision."""
-    served = {"bf16": has_bf16(device), "fp16": device == "cuda", "int8": has_int8(device)}
-    return served.get(precision, True)
+    dtype = autocast_dtype(precision, device)
+    return {None: "fp32", torch.bfloat16: "bf16", torch.float16: "fp16"}[dtype]
 
 
 def make_rows(device: str) -> dict[str, Row]:
@@ -127,8 +129,6 @@ def make_rows(device: str) -> dict[str, Row]:
     }
 
 
-ALONE = ("fp32", "bf16")
-HUGGING_FACE = {"fp32": "float32", "bf16": "bfloat16"}
 STREAMS = {
     f"stream-{size}": Row("", "hybrid", ("speed_worker.py", "stream"), ("{}",)) for size in SIZES
 }
@@ -140,7 +140,10 @@ def main() -> None:
     work: Path = arguments.work
     sources = {part: arguments.corpus / part for part in PARTS}
     corpora = convert_parts("i2b2", sources, work)
-    device = "cpu" if arguments.gpu_id < 0 else "cuda"
+    device = "cpu"
+    if arguments.gpu_id >= 0:
+        device = "cuda"
+        torch.cuda.set_device(arguments.gpu_id)
     rows = STREAMS if arguments.linear else choose_rows(arguments.rows, device)
     pythons = dict.fromkeys(rows, sys.executable) | {"edsnlp": arguments.edsnlp_python}
     measured = {name: row for name, row in rows.items() if pythons[name]}
@@ -189,9 +192,11 @@ def parse_arguments() -> argparse.Namespace:
 
 
 def choose_rows(names: list[str] | None, device: str) -> dict[str, Row]:
+    """Those that were asked for; else those that a device has instructions for."""
     rows = make_rows(device)
     if names is None:
-        names = [name for name, row in rows.items() if is_served(row.precision, device)]
+        served = {"bf16": has_bf16(device), "fp16": device == "cuda", "int8": has_int8(device)}
+        names = [n for n, row in rows.items() if served.get(n.partition("-")[2], True)]
     return {name: rows[name] for name in names}
 
 
@@ -306,14 +311,12 @@ class Staff(NamedTuple):
             "TOKENIZERS_PARALLELISM": "true",
             "HF_HUB_OFFLINE": "1",
         }
-        device = "cpu"
-        if self.gpu_id >= 0:
-            device = "cuda"
-            environment["CUDA_VISIBLE_DEVICES"] = str(self.gpu_id)
+        if self.gpu_id < 0:
+            environment["CUDA_VISIBLE_DEVICES"] = ""
         if self.pythons[name] != sys.executable:
             environment.pop("PYTHONPATH", None)
         script, *kind = row.command
-        arguments = [self.workloads, device, *kind, self.models[row.model], *row.setting]
+        arguments = [self.workloads, str(self.gpu_id), *kind, self.models[row.model], *row.setting]
         command = [self.pythons[name], ROOT / "benchmarks" / script, *arguments]
         log = self.work / f"{name}.log"
         with (
@@ -352,7 +355,7 @@ class Result:
     """What was measured of a row.
 
     seconds (dict[str, list[float]]): Of each workload, in each round.
-    peak (float): Memory of the process, in MiB.
+    peak (float): Memory of the process, on a GPU torch's there, in MiB.
     flops (dict[str, int]): Of the products of matrices, for each workload.
     padding (dict[str, dict[str, float]]): Shares that are padding in this package's encoder, for
         each workload.
@@ -404,7 +407,7 @@ def print_machine(arguments: argparse.Namespace, device: str) -> None:
         stated += f"; for edsnlp {versions(arguments.edsnlp_python, 'edsnlp', 'torch')}"
     gpu = "a GPU is at hand: --gpu-id 0" if torch.cuda.is_available() else "no GPU at hand"
     if device == "cuda":
-        gpu = torch.cuda.get_device_name(arguments.gpu_id)
+        gpu = torch.cuda.get_device_name()
     print(
         f"\n{arguments.threads} threads on {os.cpu_count()} cores with "
         f"{torch.backends.cpu.get_cpu_capability()}; {gpu}; "
@@ -430,7 +433,7 @@ def print_table(
     print(
         f"\nMedians of {rounds.pop()} runs in turn. Beside each figure the ratio to the speed of "
         "spaCy's own as shipped, and the share of the speed of the products of matrices in the "
-        "same precision. Memory: the most that the process held.\n"
+        "same precision. Memory: the most that the process held, on a GPU torch's there.\n"
     )
     head = [""]
     for workload, texts in workloads.items():

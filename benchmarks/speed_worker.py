@@ -1,6 +1,7 @@
 """What benchmarks/speed.py measures in the environment of this package, a process for each row."""
 
 import json
+import sys
 from collections.abc import Callable
 from itertools import chain
 from typing import Any
@@ -19,14 +20,14 @@ from spacy_bertlstm.encoder.pieces import Pieces, cut_pieces
 from spacy_bertlstm.encoder.transformer import count_positions
 
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
-ROWS_AT_ONCE = 1024  # of the matrix products
+ROWS_AT_ONCE = {"cpu": 1024, "cuda": 8192}  # of the matrix products
 NOTES_A_ZONE = 256  # notes whose strings are let go of together
 
 
 def load_on(device: str, model: str, settings: str = "{}") -> Language:
     """A pipeline whose weights are on a device."""
     if device == "cuda":
-        spacy.require_gpu()
+        spacy.require_gpu(torch.cuda.current_device())
     return spacy.load(model, config=json.loads(settings))
 
 
@@ -92,9 +93,10 @@ def load_products(device: str, model: str, precision: str) -> Prepare:
     config = transformer.transformer.config
     width, inner, layers = config.hidden_size, config.intermediate_size, config.num_hidden_layers
     shapes = [*[(width, width)] * 4, (width, inner), (inner, width)] * layers
-    kind = {"dtype": DTYPES[precision], "device": device}
-    weights = [torch.randn(shape, **kind) for shape in shapes]
-    inputs = {n: torch.randn(ROWS_AT_ONCE, n, **kind) for n in (width, inner)}
+    settings = {"dtype": DTYPES[precision], "device": device}
+    most = ROWS_AT_ONCE[device]
+    weights = [torch.randn(shape, **settings) for shape in shapes]
+    inputs = {n: torch.randn(most, n, **settings) for n in (width, inner)}
     flops_a_row = 2 * sum(weight.numel() for weight in weights)
 
     def prepare(texts: list[str]) -> Callable[[], dict[str, Any]]:
@@ -102,10 +104,10 @@ def load_products(device: str, model: str, precision: str) -> Prepare:
         # Attention: of all pieces of a run with each other, twice.
         flops = flops_a_row * int(lengths.sum()) + 4 * width * layers * int((lengths**2).sum())
         padding = measure_padding(lengths.tolist(), transformer.shim.max_pieces, device)
-        full, rest = divmod(round(flops / flops_a_row), ROWS_AT_ONCE)
+        full, rest = divmod(round(flops / flops_a_row), most)
 
         def run() -> dict[str, Any]:
-            for rows in chain([ROWS_AT_ONCE] * full, [rest] if rest else []):
+            for rows in chain([most] * full, [rest] if rest else []):
                 for weight in weights:
                     inputs[weight.shape[0]][:rows] @ weight
             return {"flops": flops, "padding": padding}
@@ -120,17 +122,17 @@ def measure_padding(lengths: list[int], max_pieces: int, device: str) -> dict[st
 
     lengths (list[int]): Pieces of each run.
     max_pieces (int): Of a sub-batch.
-    device (str): "cpu" or "cuda", where products have no more rows than there are pieces.
+    device (str): "cpu", or "cuda", where products have no rows for the sake of their number.
     """
-    chosen = {"device": device, "packs": True}
+    settings = {"device": device, "packs": True}
     batches = [
         [[lengths[i] for i in table] for table in tables]
-        for tables in group_runs(lengths, max_pieces, **chosen)
+        for tables in group_runs(lengths, max_pieces, **settings)
     ]
     rows = sum(lengths)
     if device == "cpu":
         rows = sum(count_rows(sum(map(sum, tables)), trains=False) for tables in batches)
-    step = find_width_step(**chosen)
+    step = find_width_step(**settings)
     places = sum(
         make_tables(tables, torch.device("cpu"), width_step=step).size for tables in batches
     )
@@ -159,4 +161,8 @@ KINDS: dict[str, Callable[[str, str, str], Prepare]] = {
 
 
 if __name__ == "__main__":
-    serve(lambda device, kind, model, setting: KINDS[kind](device, model, setting))
+    serve(
+        lambda device, kind, model, setting: KINDS[kind](device, model, setting),
+        # A stream is to be as large as its process, not as the texts behind and before it.
+        kept=1 if "stream" in sys.argv else 4,
+    )

@@ -22,7 +22,7 @@ OutT = list[Floats2d]
 # A layer in one direction, from inputs and two states to outputs and states.
 Lstm: TypeAlias = "TorchLstm | PreparedLstm"
 # A layer in both directions, of inputs in stairs, and whether the directions run at the same time.
-Layer = Callable[[Tensor, Stairs, bool], Tensor]
+RunLayer = Callable[[Tensor, Stairs, bool], Tensor]
 
 _WEIGHTS = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
 # Values that take about as long as one more call of torch's LSTM.
@@ -58,8 +58,9 @@ def stacked_bilstm(
     names = [name for name, _ in _torch_lstm(1, 1, depth).named_parameters()]
     return Model(
         "stacked_bilstm",
-        # No attribute, since these are stored with the weights, and the config is to decide.
-        Forward(precision),
+        # No attributes, since these are stored with the weights, and the config is to decide.
+        # Copies of the model share `prepared`; each makes its own where they take turns.
+        partial(forward, precision=precision, prepared=Kept()),
         init=init,
         dims={"nI": None, "nO": 2 * hidden_width},
         params=dict.fromkeys(names),
@@ -67,85 +68,55 @@ def stacked_bilstm(
     )
 
 
-class Forward:
-    """The model's function, which keeps what it has made of weights for use.
+def forward(
+    model: Model[InT, OutT],
+    Xs: InT,
+    is_train: bool,
+    *,
+    precision: Precision,
+    prepared: Kept[list[tuple[Lstm, Lstm]]],
+) -> tuple[OutT, Callable]:
+    require_own_threads()
+    lengths = [len(X) for X in Xs]
+    if not sum(lengths):
+        return [model.ops.alloc2f(0, model.get_dim("nO")) for _ in Xs], lambda dYs: Xs
 
-    precision (Precision): As of `stacked_bilstm`.
-    """
+    def split(array: Floats2d) -> list[Floats2d]:
+        return model.ops.xp.split(array, numpy.cumsum(lengths)[:-1])
 
-    def __init__(self, precision: Precision) -> None:
-        self._precision = precision
-        self._prepared: Kept[list[tuple[Lstm, Lstm]]] = Kept()
-
-    def __reduce__(self) -> tuple[type["Forward"], tuple[Precision]]:
-        return Forward, (self._precision,)
-
-    def __call__(
-        self, model: Model[InT, OutT], Xs: InT, is_train: bool
-    ) -> tuple[OutT, Callable[[OutT], InT]]:
-        require_own_threads()
-        lengths = [len(X) for X in Xs]
-        if not sum(lengths):
-            return [model.ops.alloc2f(0, model.get_dim("nO")) for _ in Xs], lambda dYs: Xs
-
-        def split(array: Floats2d) -> list[Floats2d]:
-            return model.ops.xp.split(array, numpy.cumsum(lengths)[:-1])
-
-        # (total length, nI)
-        X = xp2torch(model.ops.xp.concatenate([X for X in Xs if len(X)]), requires_grad=is_train)
-        weights = {
-            name: xp2torch(model.get_param(name), requires_grad=is_train)
-            for name in model.param_names
-        }
-        rate = model.attrs["dropout"] if is_train else 0.0
-        dtype = autocast_dtype(self._precision, X.device.type) or X.dtype
-        apart = X.device.type == "cpu" and torch.get_num_threads() > 1
-        # The precision is the layer's own affair; under a caller's autocast a companion would not
-        # be.
-        uncast = torch.autocast(X.device.type, enabled=False)
-        with torch.set_grad_enabled(is_train), one_thread(), uncast:
-            layers = self._make_layers(weights, model.attrs["depth"], dtype)
-            # (total length, nO)
-            Y = _run(X.to(dtype), lengths, layers, rate, apart).to(X.dtype)
-
-        def backprop(dYs: OutT) -> InT:
-            dY = xp2torch(model.ops.xp.concatenate([dY for dY in dYs if len(dY)]))
-            with one_thread(), uncast:
-                dX, *gradients = torch.autograd.grad(Y, [X, *weights.values()], dY)
-            for name, gradient in zip(weights, gradients, strict=True):
-                model.inc_grad(name, cast(Floats2d, torch2xp(gradient)))
-            return split(cast(Floats2d, torch2xp(dX)))
-
-        return split(cast(Floats2d, torch2xp(Y.detach()))), backprop
-
-    def _make_layers(
-        self, weights: dict[str, Tensor], depth: int, dtype: torch.dtype
-    ) -> list[Layer]:
-        """The layers, to be calculated in a number format."""
-
-        trains = torch.is_grad_enabled()
-
-        def list_weights() -> list[list[Tensor]]:
-            """Eight of each layer."""
-            own = {name: weight.to(dtype) for name, weight in weights.items()}
-            return [
-                [own[f"{name}_l{layer}{way}"] for way in ("", "_reverse") for name in _WEIGHTS]
-                for layer in range(depth)
-            ]
-
-        def make_ways(make: Callable[[Sequence[Tensor]], Lstm]) -> list[tuple[Lstm, Lstm]]:
-            return [(make(eight[:4]), make(eight[4:])) for eight in list_weights()]
-
-        device = next(iter(weights.values())).device.type
-        if trains:
-            self._prepared.forget()
-        if trains and device == "cpu":
-            return [partial(_train_layer, weights=eight) for eight in list_weights()]
-        if not trains and has_prepared_lstm(device, dtype):
-            ways = self._prepared.get(list(weights.values()), lambda: make_ways(PreparedLstm))
+    # (total length, nI)
+    X = xp2torch(model.ops.xp.concatenate([X for X in Xs if len(X)]), requires_grad=is_train)
+    weights = {
+        name: xp2torch(model.get_param(name), requires_grad=is_train) for name in model.param_names
+    }
+    depth, rate = model.attrs["depth"], model.attrs["dropout"] if is_train else 0.0
+    on_cpu = X.device.type == "cpu"
+    dtype = autocast_dtype(precision, X.device.type) or X.dtype
+    apart = on_cpu and torch.get_num_threads() > 1
+    # The precision is the layer's own affair; under a caller's autocast a companion would not be.
+    uncast = torch.autocast(X.device.type, enabled=False)
+    with torch.set_grad_enabled(is_train), one_thread(), uncast:
+        layers: list[RunLayer]
+        if is_train:
+            prepared.forget()
+        if is_train and on_cpu:
+            eights = _sort_weights(weights, depth, dtype)
+            layers = [partial(_train_layer, weights=eight) for eight in eights]
         else:
-            ways = make_ways(TorchLstm)
-        return [partial(run_layer, ways=pair) for pair in ways]
+            ways = _make_ways(weights, depth, dtype, None if is_train else prepared)
+            layers = [partial(run_layer, ways=pair) for pair in ways]
+        # (total length, nO)
+        Y = _run(X.to(dtype), lengths, layers, rate, apart).to(X.dtype)
+
+    def backprop(dYs: OutT) -> InT:
+        dY = xp2torch(model.ops.xp.concatenate([dY for dY in dYs if len(dY)]))
+        with one_thread(), uncast:
+            dX, *gradients = torch.autograd.grad(Y, [X, *weights.values()], dY)
+        for name, gradient in zip(weights, gradients, strict=True):
+            model.inc_grad(name, cast(Floats2d, torch2xp(gradient)))
+        return split(cast(Floats2d, torch2xp(dX)))
+
+    return split(cast(Floats2d, torch2xp(Y.detach()))), backprop
 
 
 def init(model: Model[InT, OutT], X: InT | None = None, Y: OutT | None = None) -> None:
@@ -164,8 +135,38 @@ def first_width(Xs: InT) -> int:
     return get_width(next((X for X in Xs if len(X)), Xs[0]))
 
 
+def _sort_weights(weights: dict[str, Tensor], depth: int, dtype: torch.dtype) -> list[list[Tensor]]:
+    """The weights of each layer in a number format, four of each direction."""
+    own = {name: weight.to(dtype) for name, weight in weights.items()}
+    return [
+        [own[f"{name}_l{layer}{way}"] for way in ("", "_reverse") for name in _WEIGHTS]
+        for layer in range(depth)
+    ]
+
+
+def _make_ways(
+    weights: dict[str, Tensor],
+    depth: int,
+    dtype: torch.dtype,
+    prepared: Kept[list[tuple[Lstm, Lstm]]] | None,
+) -> list[tuple[Lstm, Lstm]]:
+    """The two directions of each layer, to be calculated in a number format.
+
+    prepared (Kept | None): Of these weights, and None in training.
+    """
+
+    def make(kind: Callable[[Sequence[Tensor]], Lstm]) -> list[tuple[Lstm, Lstm]]:
+        eights = _sort_weights(weights, depth, dtype)
+        return [(kind(eight[:4]), kind(eight[4:])) for eight in eights]
+
+    arrays = list(weights.values())
+    if prepared is not None and has_prepared_lstm(arrays[0].device.type, dtype):
+        return prepared.get(arrays, lambda: make(PreparedLstm))
+    return make(TorchLstm)
+
+
 def _run(
-    X: Tensor, lengths: Sequence[int], layers: Sequence[Layer], rate: float, apart: bool
+    X: Tensor, lengths: Sequence[int], layers: Sequence[RunLayer], rate: float, apart: bool
 ) -> Tensor:
     """All layers over all sequences, given and returned one behind the other."""
     if X.device.type == "cpu":

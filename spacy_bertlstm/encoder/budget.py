@@ -98,7 +98,8 @@ class BudgetShim(HFShim):
         mix (Tensor | None): Scores of the embeddings and of each layer, whose softmax they are
             mixed by, (n_layers + 1,); None for the last layer alone.
         """
-        if self._model.training:  # to say it again to all its modules takes a quarter of a ms
+        # `run_packed` reads the encoder's own flag alone, and to tell all its modules takes long.
+        if self._model.training or not layers:
             self._model.eval()
         with torch.no_grad(), self._autocast():
             layers = self._prepare(layers)
@@ -129,6 +130,7 @@ class BudgetShim(HFShim):
                 ]
 
         def backprop(gradients: Sequence[Tensor]) -> None:
+            self._model.train()  # again, where a component has been in use meanwhile
             scaled = self._grad_scaler.scale(list(gradients), inplace=True)
             for output, gradient in zip(outputs, scaled, strict=True):
                 if output.requires_grad:  # not that of weights which are all frozen

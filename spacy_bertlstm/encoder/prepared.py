@@ -25,14 +25,21 @@ class Kept(Generic[_T]):
     """What was last made from weights, until they are trained or have been replaced.
 
     To look at all of them would take as long as to make it. So a sample tells whether they are
-    others, which does not see that someone has changed a single one by hand.
+    others, which does not see that someone has changed a few of them by hand.
     """
 
     def __init__(self) -> None:
         self._made: tuple[Tensor, _T] | None = None
 
+    def __reduce__(self) -> tuple[type["Kept[_T]"], tuple[()]]:
+        return Kept, ()  # a copy makes its own
+
     def get(self, weights: Sequence[Tensor], make: Callable[[], _T]) -> _T:
-        """Give it, made anew where a sample of the weights is not what it was."""
+        """What was made last, or, where the weights are others than then, what is made now.
+
+        weights (Sequence[Tensor]): All that it is made from.
+        make (Callable[[], _T]): Makes it.
+        """
         sample = _sample(weights)
         made = self._made  # read once, since other Python threads may be at the same
         if made is None or not torch.equal(made[0], sample):
@@ -48,7 +55,8 @@ def _sample(weights: Sequence[Tensor]) -> Tensor:
     """A few values of each array."""
     samples = []
     for values in weights:
-        step = max(1, values.numel() // _SAMPLE_WEIGHTS)
+        # Odd, so that they are of many columns.
+        step = max(1, values.numel() // _SAMPLE_WEIGHTS) | 1
         # One operation an array: this is done in each batch.
         samples.append(values.as_strided((-(-values.numel() // step),), (step,)))
     return torch.cat(samples)

@@ -89,7 +89,7 @@ def test_weights_laid_out_once_give_what_torchs_own_function_gives(
 def test_weights_that_change_between_two_batches_count(
     rng: numpy.random.Generator, precision: Precision, name: str, way: str
 ) -> None:
-    """Whoever changes them: a training, an average of weights, a file."""
+    """As all do where there is a new average, or a file is read."""
     model = stacked_bilstm(hidden_width=32, depth=2, dropout=0.0, precision=precision)
     Xs = sequences(rng, [5, 1, 17])
     model.initialize(X=Xs)
@@ -102,6 +102,16 @@ def test_weights_that_change_between_two_batches_count(
     fresh = stacked_bilstm(hidden_width=32, depth=2, dropout=0.0, precision=precision)
     fresh.from_bytes(model.to_bytes())
     numpy.testing.assert_array_equal(numpy.concatenate(fresh.predict(Xs)), after)
+
+
+def test_a_single_weight_that_is_changed_counts_from_the_next_training_on(
+    lstm: Model, rng: numpy.random.Generator
+) -> None:
+    Xs = sequences(rng, [5, 2])
+    (before, _), weights = lstm.predict(Xs), lstm.get_param("weight_hh_l0")
+    weights[1, 2] += 1  # which is not in the sample
+    lstm.begin_update(Xs)
+    assert not numpy.array_equal(lstm.predict(Xs)[0], before)
 
 
 def test_a_copy_and_a_pickle_have_weights_of_their_own(

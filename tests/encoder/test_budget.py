@@ -239,6 +239,22 @@ def test_each_sub_batch_is_computed_again_with_the_same_dropout(
     assert not numpy.array_equal(train(build(FEW, dropout=0.5))[0], Y)
 
 
+@pytest.mark.parametrize("most", [FEW, MANY])
+def test_use_between_forward_and_backward_changes_no_gradient(build: Build, most: int) -> None:
+    """As when the transformer is one of a training's annotating components."""
+    gradients = []
+    for uses in (False, True):
+        model = build(most, dropout=0.5)
+        torch.manual_seed(3)
+        output, backprop = model.begin_update(make_docs())
+        if uses:
+            model.predict(make_docs())
+        backprop(output)
+        gradients.append({n: w.grad for n, w in model.transformer.named_parameters()})
+    for name, gradient in gradients[0].items():
+        torch.testing.assert_close(gradients[1][name], gradient, atol=0, rtol=0, msg=name)
+
+
 @pytest.mark.parametrize("sizes", [*itertools.product((FEW, MANY), repeat=2)])
 def test_gradients_add_up_over_batches(build: Build, sizes: tuple[int, int]) -> None:
     """Those of the embeddings are sparse where all goes through at once."""
