@@ -188,7 +188,12 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument(
         "--linear", choices=["short", "long"], help="streams of 10 to 10,000 such notes"
     )
-    return parser.parse_args()
+    arguments = parser.parse_args()
+    if arguments.gpu_id >= 0 and not torch.cuda.is_available():
+        parser.error("--gpu-id: torch finds no CUDA GPU here")
+    if arguments.rounds < 1:
+        parser.error("--rounds: at least 1")
+    return arguments
 
 
 def choose_rows(names: list[str] | None, device: str) -> dict[str, Row]:

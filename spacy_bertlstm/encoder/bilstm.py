@@ -3,10 +3,12 @@
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, TypeAlias, cast
+from weakref import WeakKeyDictionary
 
 import numpy
 import torch
 from thinc.api import Model, get_width, torch2xp, xp2torch
+from thinc.backends import ParamServer
 from thinc.types import Floats2d
 from torch import Tensor
 from torch.autograd.function import once_differentiable
@@ -23,6 +25,10 @@ OutT = list[Floats2d]
 Lstm: TypeAlias = "TorchLstm | PreparedLstm"
 # A layer in both directions, of inputs in stairs, and whether the directions run at the same time.
 RunLayer = Callable[[Tensor, Stairs, bool], Tensor]
+
+# The layers of models, made ready for use on a CPU, by what holds a model's weights: a model itself
+# cannot be referred to weakly.
+_PREPARED: WeakKeyDictionary[ParamServer, Kept[list[tuple[Lstm, Lstm]]]] = WeakKeyDictionary()
 
 _WEIGHTS = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
 # Values that take about as long as one more call of torch's LSTM.
@@ -58,9 +64,8 @@ def stacked_bilstm(
     names = [name for name, _ in _torch_lstm(1, 1, depth).named_parameters()]
     return Model(
         "stacked_bilstm",
-        # No attributes, since these are stored with the weights, and the config is to decide.
-        # Copies of the model share `prepared`; each makes its own where they take turns.
-        partial(forward, precision=precision, prepared=Kept()),
+        # No attribute, since these are stored with the weights, and the config is to decide.
+        partial(forward, precision=precision),
         init=init,
         dims={"nI": None, "nO": 2 * hidden_width},
         params=dict.fromkeys(names),
@@ -69,14 +74,10 @@ def stacked_bilstm(
 
 
 def forward(
-    model: Model[InT, OutT],
-    Xs: InT,
-    is_train: bool,
-    *,
-    precision: Precision,
-    prepared: Kept[list[tuple[Lstm, Lstm]]],
+    model: Model[InT, OutT], Xs: InT, is_train: bool, *, precision: Precision
 ) -> tuple[OutT, Callable]:
     require_own_threads()
+    prepared = _PREPARED.setdefault(model._params, Kept())
     lengths = [len(X) for X in Xs]
     if not sum(lengths):
         return [model.ops.alloc2f(0, model.get_dim("nO")) for _ in Xs], lambda dYs: Xs

@@ -15,24 +15,24 @@ from spacy_bertlstm.encoder.packed import Layer
 
 # What torch calls an LSTM among its recurrent layers.
 _LSTM = 2
-# Of each array of weights, so many tell whether it has been changed.
-_SAMPLE_WEIGHTS = 16
+# Of each array of weights about so many values are looked at.
+_SAMPLE_WEIGHTS = 64
+# Of a row's length, so that samples of rows that follow each other are of columns far apart.
+_SHIFT = 0.382
 
 _T = TypeVar("_T")
 
 
 class Kept(Generic[_T]):
-    """What was last made from weights, until they are trained or have been replaced.
+    """What was last made from weights, until they are trained, replaced or changed.
 
-    To look at all of them would take as long as to make it. So a sample tells whether they are
-    others, which does not see that someone has changed a few of them by hand.
+    Other arrays in their place are always seen, and operations of torch on a parameter. To look
+    for others at all weights would take as long as to make it, so a sample is looked at, which
+    does not see that a few have been changed through numpy or `.data`.
     """
 
     def __init__(self) -> None:
-        self._made: tuple[Tensor, _T] | None = None
-
-    def __reduce__(self) -> tuple[type["Kept[_T]"], tuple[()]]:
-        return Kept, ()  # a copy makes its own
+        self._made: tuple[list[Tensor], list[int], Tensor, _T] | None = None
 
     def get(self, weights: Sequence[Tensor], make: Callable[[], _T]) -> _T:
         """What was made last, or, where the weights are others than then, what is made now.
@@ -40,23 +40,31 @@ class Kept(Generic[_T]):
         weights (Sequence[Tensor]): All that it is made from.
         make (Callable[[], _T]): Makes it.
         """
+        # An array's memory cannot be another's while it is held on to here.
+        state = [number for values in weights for number in _describe(values)]
         sample = _sample(weights)
         made = self._made  # read once, since other Python threads may be at the same
-        if made is None or not torch.equal(made[0], sample):
-            made = self._made = sample, make()
-        return made[1]
+        if made is None or made[1] != state or not torch.equal(made[2], sample):
+            made = self._made = list(weights), state, sample, make()
+        return made[3]
 
     def forget(self) -> None:
         """To be called where the weights are to learn."""
         self._made = None
 
 
+def _describe(values: Tensor) -> tuple[int, int]:
+    """Where an array lies, and how often torch has changed it."""
+    return values.data_ptr(), 0 if values.is_inference() else values._version
+
+
 def _sample(weights: Sequence[Tensor]) -> Tensor:
-    """A few values of each array."""
+    """Some values of each array, of rows and columns all over it."""
     samples = []
     for values in weights:
-        # Odd, so that they are of many columns.
-        step = max(1, values.numel() // _SAMPLE_WEIGHTS) | 1
+        step = max(1, values.numel() // _SAMPLE_WEIGHTS)
+        if values.dim() > 1:
+            step += int(_SHIFT * values.shape[-1])
         # One operation an array: this is done in each batch.
         samples.append(values.as_strided((-(-values.numel() // step),), (step,)))
     return torch.cat(samples)

@@ -108,10 +108,44 @@ def test_a_single_weight_that_is_changed_counts_from_the_next_training_on(
     lstm: Model, rng: numpy.random.Generator
 ) -> None:
     Xs = sequences(rng, [5, 2])
-    (before, _), weights = lstm.predict(Xs), lstm.get_param("weight_hh_l0")
-    weights[1, 2] += 1  # which is not in the sample
+    before, weights = lstm.predict(Xs)[0], lstm.get_param("weight_hh_l0")
+    weights[1, 2] += 1
     lstm.begin_update(Xs)
     assert not numpy.array_equal(lstm.predict(Xs)[0], before)
+
+
+@pytest.mark.parametrize("reads_bytes", [True, False])
+def test_weights_in_the_place_of_others_count_if_a_single_one_differs(
+    lstm: Model, rng: numpy.random.Generator, reads_bytes: bool
+) -> None:
+    Xs = sequences(rng, [5, 2])
+    other = lstm.copy()
+    weights = lstm.get_param("weight_hh_l0").copy()
+    weights[1, 2] += 1
+    other.set_param("weight_hh_l0", weights)
+    expected = other.predict(Xs)
+    assert not numpy.array_equal(lstm.predict(Xs)[0], expected[0])
+    if reads_bytes:
+        lstm.from_bytes(other.to_bytes())
+    else:
+        lstm.set_param("weight_hh_l0", weights)
+    for Y, same in zip(lstm.predict(Xs), expected, strict=True):
+        numpy.testing.assert_array_equal(Y, same)
+
+
+def test_copies_keep_what_each_has_made(
+    lstm: Model, rng: numpy.random.Generator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Xs = sequences(rng, [5, 2])
+    other = lstm.copy()
+    other.get_param("bias_ih_l0")[:] += 1
+    expected = lstm.predict(Xs), other.predict(Xs)
+    monkeypatch.setattr(bilstm, "PreparedLstm", Mock(side_effect=AssertionError))
+    with torch.inference_mode():
+        for model, own in zip((lstm, other), expected, strict=True):
+            numpy.testing.assert_array_equal(
+                numpy.concatenate(model.predict(Xs)), numpy.concatenate(own)
+            )
 
 
 def test_a_copy_and_a_pickle_have_weights_of_their_own(

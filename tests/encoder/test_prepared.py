@@ -11,7 +11,7 @@ from thinc.api import Model
 from transformers import BertConfig
 from transformers.models.bert.modeling_bert import BertLayer
 
-from spacy_bertlstm.encoder import budget
+from spacy_bertlstm.encoder import budget, prepared
 from spacy_bertlstm.encoder.packed import Layer
 from spacy_bertlstm.encoder.prepared import PreparedLayer, has_prepared_products
 
@@ -86,3 +86,22 @@ def test_weights_that_change_between_two_texts_count(
         assert not numpy.array_equal(after, before)
     fresh = make_model(precision).from_bytes(model.to_bytes())
     numpy.testing.assert_array_equal(encode(fresh), after)
+
+
+@pytest.mark.parametrize("precision", PRECISIONS)
+def test_a_part_of_the_weights_that_torch_changes_counts(
+    make_model: Callable[[str], Model], precision: str
+) -> None:
+    model = make_model(precision)
+    before = encode(model)
+    with torch.no_grad():
+        model.shim.find_layers()[-1].expansion.weight[1, 2] += 1
+    assert not numpy.array_equal(encode(model), before)
+
+
+def test_a_sample_is_of_rows_and_columns_all_over() -> None:
+    rows, columns = 1024, 384
+    places = prepared._sample([torch.arange(rows * columns).view(rows, columns)]).numpy()
+    assert len(places) > 32
+    for numbers, size in ((places // columns, rows), (places % columns, columns)):
+        assert set(numbers * 8 // size) == set(range(8))
