@@ -201,7 +201,7 @@ def choose_rows(names: list[str] | None, device: str) -> dict[str, Row]:
     rows = make_rows(device)
     if names is None:
         served = {"bf16": has_bf16(device), "fp16": device == "cuda", "int8": has_int8(device)}
-        names = [n for n, row in rows.items() if served.get(n.partition("-")[2], True)]
+        names = [name for name in rows if served.get(name.partition("-")[2], True)]
     return {name: rows[name] for name in names}
 
 
