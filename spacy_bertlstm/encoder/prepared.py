@@ -5,6 +5,7 @@ rounds them before; on a processor that multiplies bf16 fast, both take longer t
 """
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Generic, TypeVar, cast
 
 import torch
@@ -32,7 +33,7 @@ class Kept(Generic[_T]):
     """
 
     def __init__(self) -> None:
-        self._made: tuple[list[Tensor], list[int], Tensor, _T] | None = None
+        self._made: _Made[_T] | None = None
 
     def get(self, weights: Sequence[Tensor], make: Callable[[], _T]) -> _T:
         """What was made last, or, where the weights are others than then, what is made now.
@@ -40,17 +41,38 @@ class Kept(Generic[_T]):
         weights (Sequence[Tensor]): All that it is made from.
         make (Callable[[], _T]): Makes it.
         """
-        # An array's memory cannot be another's while it is held on to here.
         state = [number for values in weights for number in _describe(values)]
-        sample = _sample(weights)
         made = self._made  # read once, since other Python threads may be at the same
-        if made is None or made[1] != state or not torch.equal(made[2], sample):
-            made = self._made = list(weights), state, sample, make()
-        return made[3]
+        if made is None or made.state != state or not made.has_its_sample():
+            views = [_view_some(values) for values in weights]
+            sample = torch.cat(views)  # before: what changes meanwhile is to be seen
+            made = self._made = _Made(make(), state, views, sample)
+        return made.result
 
     def forget(self) -> None:
         """To be called where the weights are to learn."""
         self._made = None
+
+
+@dataclass(frozen=True)
+class _Made(Generic[_T]):
+    """What was made from weights, and how they were then.
+
+    result (Any): What was made.
+    state (list[int]): What `_describe` tells of each array.
+    views (list[Tensor]): Of each array some values. While they are held on to, an array's memory
+        cannot be another's.
+    sample (Tensor): What stood in them, one array behind the other.
+    """
+
+    result: _T
+    state: list[int]
+    views: list[Tensor]
+    sample: Tensor
+
+    def has_its_sample(self) -> bool:
+        """Whether the same values stand there still."""
+        return torch.equal(self.sample, torch.cat(self.views))
 
 
 def _describe(values: Tensor) -> tuple[int, int]:
@@ -58,16 +80,12 @@ def _describe(values: Tensor) -> tuple[int, int]:
     return values.data_ptr(), 0 if values.is_inference() else values._version
 
 
-def _sample(weights: Sequence[Tensor]) -> Tensor:
-    """Some values of each array, of rows and columns all over it."""
-    samples = []
-    for values in weights:
-        step = max(1, values.numel() // _SAMPLE_WEIGHTS)
-        if values.dim() > 1:
-            step += int(_SHIFT * values.shape[-1])
-        # One operation an array: this is done in each batch.
-        samples.append(values.as_strided((-(-values.numel() // step),), (step,)))
-    return torch.cat(samples)
+def _view_some(values: Tensor) -> Tensor:
+    """Some values of an array, of rows and columns all over it; they change with it."""
+    step = max(1, values.numel() // _SAMPLE_WEIGHTS)
+    if values.dim() > 1:
+        step += int(_SHIFT * values.shape[-1])
+    return values.detach().as_strided((-(-values.numel() // step),), (step,))
 
 
 def has_prepared_products(device: str, dtype: torch.dtype) -> bool:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 import numpy
 from thinc.api import get_array_module
@@ -112,29 +113,24 @@ def crf_decode(chain: Chain) -> list[numpy.ndarray]:
     RETURNS (list[numpy.ndarray]): Tag indices, one (length,) array a text.
     """
     steps = _steps(chain.sizes)
-    n_tags = len(chain.starts)
-    pointers = numpy.zeros(chain.emissions.shape, dtype="int32")
-    # Never normalized: even over very long texts, sums in float64 keep more digits than the scores
-    # of float32 have.
-    best = numpy.zeros((max(chain.sizes, default=0), n_tags))  # longest text first
-    index = numpy.arange(best.size)
-    transitions = chain.transitions.T.copy()  # (after, before)
-    for step in steps:
-        size = step.stop - step.start
-        state = chain.starts
-        if step.start:
-            paths = (best[:size, None] + transitions).reshape(-1, n_tags)  # (size * after, before)
-            before = paths.argmax(axis=-1)
-            pointers[step] = before.reshape(size, n_tags)
-            state = paths[index[: len(before)], before].reshape(size, n_tags)
-        best[:size] = state + chain.emissions[step]
+    pairs = [
+        (slice(before.start, before.start + step.stop - step.start), step)  # whose texts go on
+        for before, step in pairwise(steps)
+    ]
+    # The score of the best way to each row and tag. Never normalized: even over very long texts,
+    # sums in float64 keep more digits than the scores of float32 have.
+    best = chain.emissions.T.copy()  # (n_tags, n_rows)
+    best[:, : max(chain.sizes, default=0)] += chain.starts[:, None]
+    transitions = chain.transitions[:, :, None]
+    for before, step in pairs:
+        # (before, after, n_texts) -> (after, n_texts)
+        best[:, step] += (best[:, None, before] + transitions).max(axis=0)
 
-    path = numpy.empty(len(pointers), dtype="int32")
-    tags = (best + chain.ends).argmax(axis=1)
-    for step in reversed(steps):
-        size = step.stop - step.start
-        path[step] = tags[:size]
-        tags[:size] = pointers[numpy.arange(step.start, step.stop), tags[:size]]
+    best = best.T.copy()
+    path = (best + chain.ends).argmax(axis=1)  # of the rows that texts end in
+    into = chain.transitions.T.copy()  # (after, before)
+    for before, step in reversed(pairs):
+        path[before] = (best[before] + into[path[step]]).argmax(axis=1)
     return [path[rows] for rows in chain.rows]
 
 

@@ -101,7 +101,7 @@ def test_a_part_of_the_weights_that_torch_changes_counts(
 
 def test_a_sample_is_of_rows_and_columns_all_over() -> None:
     rows, columns = 1024, 384
-    places = prepared._sample([torch.arange(rows * columns).view(rows, columns)]).numpy()
+    places = prepared._view_some(torch.arange(rows * columns).view(rows, columns)).numpy()
     assert len(places) > 32
     for numbers, size in ((places // columns, rows), (places % columns, columns)):
         assert set(numbers * 8 // size) == set(range(8))
