@@ -251,10 +251,11 @@ def print_table(
     print(
         f"{len(gold)} documents with {sum(map(len, gold))} entities; seeds {seeds}, their counts "
         "summed; in brackets 95 % bootstrap intervals over documents; p: paired randomization "
-        "test over documents against stock, given these seeds; words/s: medians in turn, and "
-        "ratio to stock.\n"
+        "test over documents against stock, given these seeds; F1 on dev: of the checkpoint, with "
+        "each seed; words/s: medians in turn, and ratio to stock.\n"
     )
-    head = ["", "rate", "P", "R", "F1", "each seed", "p", "training words/s", "inference words/s"]
+    head = ["", "rate", "P", "R", "F1", "each seed", "p", "F1 on dev"]
+    head += ["training words/s", "inference words/s"]
     print(f"| {' | '.join(head)} |\n| {' | '.join(['---'] * len(head))} |")
     for name in names:
         title, _, setting, _ = SYSTEMS[name]
@@ -275,6 +276,8 @@ def print_table(
         )
         compared = STOCK in names and name != STOCK
         row.append(f"{randomization_test(pooled[name], pooled[STOCK]):.4f}" if compared else "")
+        own = [result["dev"]["ents_f"] for run, result in results.items() if run.name == name]
+        row.append(" ".join(f"{100 * score:.1f}" for score in own))
         print_row([*row, *show_speeds(speeds, name)])
 
 
