@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, cast
 from weakref import WeakKeyDictionary
 
@@ -10,7 +10,7 @@ import numpy
 import torch
 from spacy_transformers.data_classes import HFObjects
 from spacy_transformers.layers.hf_shim import HFShim
-from thinc.api import Model, Optimizer, torch2xp, xp2torch
+from thinc.api import Model, Optimizer, Shim, get_torch_default_device, torch2xp, xp2torch
 from thinc.types import Floats1d
 from torch import Tensor
 from torch.utils.checkpoint import checkpoint
@@ -74,11 +74,21 @@ class BudgetShim(HFShim):
     ) -> None:
         super().__init__(
             hf_model,
-            mixed_precision=precision is Precision.fp16,
+            # Elsewhere fp16 is "auto", whose gradients need no scaling.
+            mixed_precision=precision is Precision.fp16
+            and get_torch_default_device().type == "cuda",
             grad_scaler_config=grad_scaler_config,
         )
         self.max_pieces = max_pieces
         self.precision = precision
+
+    def copy(self) -> "BudgetShim":
+        """As thinc's own, with an id of its own, by which an optimizer keeps moments."""
+        copied = cast(BudgetShim, super().copy())
+        with Shim.global_id_lock:
+            Shim.global_id += 1
+            copied.id = Shim.global_id
+        return copied
 
     def find_layers(self) -> list[Layer]:
         """The encoder's layers, if it runs without padding, else none."""
@@ -124,10 +134,7 @@ class BudgetShim(HFShim):
                 with _sparse_gradient(self._model.embeddings.word_embeddings if layers else None):
                     outputs = [self._run(batch, layers, mix) for batch in batches]
             else:
-                outputs = [
-                    cast(Tensor, checkpoint(self._run, batch, layers, mix, use_reentrant=False))
-                    for batch in batches
-                ]
+                outputs = [self._run_again_later(batch, layers, mix) for batch in batches]
 
         def backprop(gradients: Sequence[Tensor]) -> None:
             self._model.train()  # again, where a component has been in use meanwhile
@@ -135,10 +142,9 @@ class BudgetShim(HFShim):
             for output, gradient in zip(outputs, scaled, strict=True):
                 if output.requires_grad:  # not that of weights which are all frozen
                     torch.autograd.backward(output, gradient)
-            learning = [*self._model.parameters(), *([] if mix is None else [mix])]
-            self._grad_scaler.unscale(
-                [weight.grad for weight in learning if weight.grad is not None]
-            )
+            # The encoder's own are scaled until `finish_update`: those of a next batch may come.
+            if mix is not None and mix.grad is not None and self._grad_scaler.unscale([mix.grad]):
+                mix.grad = None  # some gradient is not finite
 
         return [output.detach() for output in outputs], backprop
 
@@ -147,6 +153,8 @@ class BudgetShim(HFShim):
 
         The embeddings' is the largest array of a step, and each pass over it takes its time.
         """
+        gradients = [weights.grad for weights in self._model.parameters()]
+        self._grad_scaler.unscale([gradient for gradient in gradients if gradient is not None])
         take = getattr(optimizer, "take", None)
         if take is None:
             for weights in self._model.parameters():
@@ -202,6 +210,17 @@ class BudgetShim(HFShim):
             return tables.gather(self._model(**inputs).last_hidden_state).float()
         states = self._model(**inputs, output_hidden_states=True).hidden_states
         return tables.gather(_mix_states(states, mix))
+
+    def _run_again_later(
+        self, batch: SubBatch, layers: Sequence[Layer], mix: Tensor | None
+    ) -> Tensor:
+        """As `_run`, whose activations are let go and computed again for the gradients."""
+
+        def run(ids: Tensor) -> Tensor:
+            return self._run(replace(batch, ids=ids), layers, mix)
+
+        # By a tensor among the arguments torch knows which device's dropout is to come again.
+        return cast(Tensor, checkpoint(run, batch.ids, use_reentrant=False))
 
     def _autocast(self) -> torch.autocast:
         device = self.device.type

@@ -103,8 +103,9 @@ class PartwiseAdam(Optimizer):
             # A parameter that nothing uses is left alone, by the decay too.
             if key not in self.mom1 and not _stored(gradient).any():
                 continue
-            # Biases and normalization weights are vectors, and do not decay.
-            decay = self.L2 if weights.ndim > 1 else 0.0
+            # Normalization weights and biases are vectors, save thinc's Maxout's: its pieces have
+            # a bias each.
+            decay = self.L2 if weights.ndim > 1 and key[1] != "b" else 0.0
             alike[self._pending[key][2] * scales[key[1]], decay, weights.device].append(key)
         for (scale, decay, _), keys in alike.items():
             self._step(keys, tensors, divisor, rate=self.learn_rate * scale, decay=decay)
@@ -235,7 +236,7 @@ def make_adam(
     crf_scale (float): The same for the scores of tags following each other.
     layer_decay (float): From each layer of the encoder to the one below; 1.0 is none.
     beta1, beta2, eps (float): Adam's own.
-    L2 (float): Decoupled weight decay, of matrices only; 0.0 is plain Adam.
+    L2 (float): Decoupled weight decay, not of biases and normalization; 0.0 is plain Adam.
     grad_clip (float): The largest norm of all gradients together; 0.0 is no limit.
     """
     return PartwiseAdam(

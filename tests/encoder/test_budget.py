@@ -47,13 +47,16 @@ def packs(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> bo
 def build(tiny_bert: Path, packs: bool) -> Build:
     """The same weights, with another budget or dropout."""
 
-    def make(max_pieces: int, dropout: float = 0.0) -> TransformerModel:
+    def make(
+        max_pieces: int, dropout: float = 0.0, *, mix_layers: bool = False
+    ) -> TransformerModel:
         rates = {"hidden_dropout_prob": dropout, "attention_probs_dropout_prob": dropout}
         model = build_transformer_model(
             str(tiny_bert),
             make_sentence_windows(6),
             transformer_config=rates,
             max_pieces=max_pieces,
+            mix_layers=mix_layers,
         )
         model.initialize()
         return model
@@ -265,6 +268,82 @@ def test_gradients_add_up_over_batches(build: Build, sizes: tuple[int, int]) -> 
     _, twice = train(model)
     for name, gradient in once.items():
         numpy.testing.assert_allclose(twice[name], 2 * gradient, atol=1e-4, err_msg=name)
+
+
+def test_torch_is_told_the_device_of_what_is_computed_again(
+    build: Build, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It keeps the state of a GPU's random numbers only where a tensor argument is there."""
+    devices: list[list[str]] = []
+
+    def record(run: Callable, *inputs: object, use_reentrant: bool) -> object:
+        devices.append([x.device.type for x in inputs if isinstance(x, torch.Tensor)])
+        return run(*inputs)
+
+    monkeypatch.setattr(budget, "checkpoint", record)
+    build(FEW).begin_update(make_docs())
+    assert len(devices) > 1
+    assert all(own == ["cpu"] for own in devices)
+
+
+class Scaler:
+    """What thinc's scaler of fp16 gradients does on a GPU."""
+
+    found_inf = False
+
+    def scale(self, tensors: list[torch.Tensor], inplace: bool) -> list[torch.Tensor]:
+        return [tensor.mul_(1024.0) for tensor in tensors]
+
+    def unscale(self, tensors: list[torch.Tensor]) -> bool:
+        for tensor in tensors:
+            tensor.mul_(1 / 1024.0)
+            self.found_inf |= not bool(torch.isfinite(tensor).all())
+        return self.found_inf
+
+    def update(self) -> None:
+        self.found_inf = False
+
+
+@pytest.mark.parametrize("mix_layers", [False, True])
+def test_scaled_gradients_of_several_batches_add_up(build: Build, mix_layers: bool) -> None:
+    """As with `accumulate_gradient`."""
+    gradients: list[dict[str, numpy.ndarray]] = []
+    for scales in (False, True):
+        model = build(FEW, mix_layers=mix_layers)
+        if scales:
+            model.shim._grad_scaler = Scaler()
+        train(model)
+        train(model)
+        found: dict[str, numpy.ndarray] = {}
+        gradients.append(found)
+
+        def keep(
+            key: tuple[int, str],
+            weights: numpy.ndarray,
+            gradient: numpy.ndarray,
+            found: dict[str, numpy.ndarray] = found,
+        ) -> tuple[numpy.ndarray, numpy.ndarray]:
+            found[key[1]] = gradient.copy()
+            return weights, gradient
+
+        model.finish_update(keep)
+    assert ("layer_mix" in gradients[0]) is mix_layers
+    for name, gradient in gradients[0].items():
+        numpy.testing.assert_allclose(gradients[1][name], gradient, rtol=1e-4, atol=1e-6)
+
+
+def test_a_mix_does_not_learn_from_scaled_gradients_that_are_not_finite(build: Build) -> None:
+    model = build(FEW, mix_layers=True)
+    model.shim._grad_scaler = Scaler()
+    batch, backprop = model.begin_update(make_docs())
+    dY = torch.full_like(batch.model_output["last_hidden_state"], torch.inf)
+    batch.model_output = ModelOutput(last_hidden_state=dY)
+    backprop(batch)
+    before = {name: weight.clone() for name, weight in model.transformer.named_parameters()}
+    model.finish_update(Adam(0.1))
+    assert (model.layers[0].get_param("layer_mix") == 0).all()
+    for name, weight in model.transformer.named_parameters():
+        assert torch.equal(weight, before[name])
 
 
 @pytest.mark.gpu

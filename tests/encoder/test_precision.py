@@ -123,6 +123,19 @@ def test_mixed_precision_is_fp16(build: Build) -> None:
     assert build("fp32", mixed_precision=True).shim.precision is Precision.fp16
 
 
+def test_fp16_learns_on_a_processor_as_auto(build: Build) -> None:
+    gradients = {}
+    for precision in ("auto", "fp16"):
+        model = build(precision)
+        batch, backprop = model.begin_update([spacy.blank("en")("no pain")])
+        dY = torch.ones_like(batch.model_output["last_hidden_state"])
+        batch.model_output = ModelOutput(last_hidden_state=dY)
+        backprop(batch)
+        gradients[precision] = model.transformer.encoder.layer[0].output.dense.weight.grad
+    assert torch.equal(gradients["auto"], gradients["fp16"])
+    assert gradients["fp16"].any()
+
+
 def test_types_by_device(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(precision_module, "has_bf16", lambda device: device == "cuda")
     assert autocast_dtype(Precision.fp16, "cuda") is torch.float16

@@ -11,7 +11,7 @@ import torch
 from spacy.language import Language
 from spacy.tokens import Doc
 from spacy.vocab import Vocab
-from thinc.api import Model, reduce_mean
+from thinc.api import Adam, Model, reduce_mean
 from transformers.utils import ModelOutput
 
 from spacy_bertlstm.encoder import budget
@@ -206,6 +206,25 @@ def test_an_encoder_comes_back_from_bytes_and_as_a_copy(tok2vec: Model, encoder:
         assert node.shim.max_pieces == 64, "the budget is the machine's, not the weights'"
         other.initialize()  # neither loads the encoder anew
     assert transformer.copy().shim._model is not transformer.shim._model
+
+
+def test_an_optimizer_keeps_moments_of_each_copy(model: Model) -> None:
+    """As of the transformers that nlp.replace_listeners makes, whose gradients are their own."""
+    other = model.copy()
+    optimizer = Adam(0.1)
+    for factor, each in ((1.0, model), (-1.0, other)):
+        batch, backprop = each.begin_update([spacy.blank("en")("no pain")])
+        dY = factor * torch.ones_like(batch.model_output["last_hidden_state"])
+        batch.model_output = ModelOutput(last_hidden_state=dY)
+        backprop(batch)
+        each.finish_update(optimizer)
+    n_weights = sum(weight.grad is not None for weight in model.transformer.parameters())
+    assert n_weights > 10
+    assert list(optimizer.nr_update.values()) == [1] * (2 * n_weights)
+    for weight, opposite in zip(
+        model.transformer.parameters(), other.transformer.parameters(), strict=True
+    ):
+        assert weight.grad is None or not torch.equal(weight, opposite)
 
 
 def test_docs_without_tokens_need_no_encoder(model: Model) -> None:

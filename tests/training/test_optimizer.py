@@ -5,6 +5,7 @@ import pytest
 import torch
 from spacy.language import Language
 from spacy.training import Example
+from thinc.api import Maxout
 
 from spacy_bertlstm.training.optimizer import encoder_height, is_encoder_parameter, make_adam
 from spacy_bertlstm.training.weights import hash_weights
@@ -122,6 +123,22 @@ def test_what_no_gradient_reaches_is_left_alone() -> None:
     optimizer((1, "pooler.dense.weight"), weights, numpy.zeros((2, 2), dtype="f"))
     optimizer.step_schedules()
     assert (weights == 1).all()
+
+
+def test_biases_do_not_decay() -> None:
+    layer = Maxout(nO=2, nI=3, nP=4).initialize()
+    layer.set_param("b", numpy.ones((2, 4), dtype="f"))
+    before = layer.get_param("W").copy()
+    optimizer = make_adam(0.5, L2=0.1, grad_clip=0.0)
+    for name in ("W", "b"):
+        gradient = numpy.zeros_like(layer.get_param(name))
+        gradient[0] = 1.0
+        layer.set_grad(name, gradient)
+    layer.finish_update(optimizer)
+    optimizer.step_schedules()
+    numpy.testing.assert_allclose(layer.get_param("W")[1], 0.95 * before[1], rtol=1e-5)
+    assert (layer.get_param("b")[1] == 1).all()
+    numpy.testing.assert_allclose(layer.get_param("b")[0], 0.5, rtol=1e-5)
 
 
 def test_the_rate_follows_a_schedule() -> None:
