@@ -17,7 +17,7 @@ from spacy.tokens import Doc, Span
 from spacy.training import Example
 from spacy.util import load_config, load_model_from_config
 from spacy.vocab import Vocab
-from trainings import ROOT, print_row
+from trainings import ROOT, as_encoder, print_row
 
 from spacy_bertlstm.tokens.extensions import register_extensions
 
@@ -27,7 +27,7 @@ LABEL, KIND = "causes", "problem"
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--entities", nargs="+", type=int, default=[0, 1, 100, 250, 500])
-    parser.add_argument("--encoder", default="./assets/all-MiniLM-L6-v2")
+    parser.add_argument("--encoder", type=as_encoder, default="./assets/all-MiniLM-L6-v2")
     arguments = parser.parse_args()
     os.chdir(ROOT)
     print_row(["entities", "directed pairs", "in use, MiB", "in training, MiB"])

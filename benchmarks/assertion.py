@@ -26,6 +26,7 @@ from trainings import (
     Trainer,
     Training,
     add_options,
+    as_place,
     convert_parts,
     pool_values,
     print_row,
@@ -95,7 +96,7 @@ def main() -> None:
 
 def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("corpus", type=lambda path: Path(path).resolve(), help="i2b2 layout")
+    parser.add_argument("corpus", type=as_place, help="i2b2 layout")
     add_options(parser, "benchmark_assertion")
     parser.add_argument("--passes", type=int, default=6)
     for name in RULES:

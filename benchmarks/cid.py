@@ -37,6 +37,7 @@ from trainings import (
     Trainer,
     Training,
     add_options,
+    as_place,
     convert_parts,
     without_bilstm,
     write_config,
@@ -101,7 +102,7 @@ def main() -> None:
 
 def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("corpus", type=lambda path: Path(path).resolve())
+    parser.add_argument("corpus", type=as_place)
     add_options(parser, "benchmark_cid")
     parser.add_argument("--passes", type=int, default=6)
     return parser.parse_args()

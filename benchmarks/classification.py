@@ -35,6 +35,7 @@ from trainings import (
     Trainer,
     Training,
     add_options,
+    as_place,
     convert,
     print_row,
     tune,
@@ -117,7 +118,7 @@ def main() -> None:
 
 def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("csv", type=lambda path: Path(path).resolve())
+    parser.add_argument("csv", type=as_place)
     parser.add_argument("--text-column", default="medical_abstract")
     parser.add_argument("--label-column", default="condition_label")
     add_options(parser, "benchmark_classification")

@@ -33,7 +33,9 @@ from trainings import (
     Trainer,
     Training,
     add_options,
+    as_place,
     convert_parts,
+    pool,
     print_row,
     tune,
 )
@@ -122,7 +124,7 @@ def main() -> None:
 
 def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("corpus", type=lambda path: Path(path).resolve(), help="i2b2 layout")
+    parser.add_argument("corpus", type=as_place, help="i2b2 layout")
     add_options(parser, "benchmark_ner")
     parser.add_argument("--systems", nargs="+", choices=SYSTEMS, default=list(SYSTEMS))
     parser.add_argument("--passes", type=int, default=6)
@@ -169,7 +171,7 @@ def gold_entities(path: Path) -> list[list[Entity]]:
 
 
 class Speeds(NamedTuple):
-    """Words a second in each round, in training and in use."""
+    """Tokens a second in each round, in training and in use."""
 
     training: list[float]
     inference: list[float]
@@ -204,23 +206,23 @@ class Learner:
         self.annotating = training["annotating_components"]
 
     def learn(self) -> float:
-        """Words a second over some batches."""
-        words, begin = 0, time.monotonic()
+        """Tokens a second over some batches."""
+        tokens, begin = 0, time.monotonic()
         for _ in range(BATCHES_A_ROUND):
             _, batch = next(self.batches)
-            words += sum(len(example) for example in batch)
+            tokens += sum(len(example) for example in batch)
             self.nlp.update(batch, drop=0.1, sgd=False, annotates=self.annotating)
             for _, pipe in self.nlp.pipeline:
                 if getattr(pipe, "is_trainable", False):
                     pipe.finish_update(self.optimizer)
             self.optimizer.step_schedules()
-        return words / (time.monotonic() - begin)
+        return tokens / (time.monotonic() - begin)
 
     def read(self, path: Path) -> float:
-        """Words a second over the texts of a corpus."""
+        """Tokens a second over the texts of a corpus."""
         begin = time.monotonic()
-        words = sum(len(doc) for doc in self.nlp.pipe(bare_docs(self.nlp, path)))
-        return words / (time.monotonic() - begin)
+        tokens = sum(len(doc) for doc in self.nlp.pipe(bare_docs(self.nlp, path)))
+        return tokens / (time.monotonic() - begin)
 
 
 def print_table(
@@ -239,58 +241,52 @@ def print_table(
         for run, result in results.items()
     }
     of_seeds = {name: [counts[run] for run in results if run.name == name] for name in names}
-    # The counts of each document, summed over the seeds.
-    pooled = {
-        name: [
-            [sum(column) for column in zip(*documents, strict=True)]
-            for documents in zip(*tables, strict=True)
-        ]
-        for name, tables in of_seeds.items()
-    }
+    pooled = {name: pool(tables) for name, tables in of_seeds.items()}
     seeds = sorted({run.seed for run in results})
     print(
         f"{len(gold)} documents with {sum(map(len, gold))} entities; seeds {seeds}, their counts "
         "summed; in brackets 95 % bootstrap intervals over documents; p: paired randomization "
-        "test over documents against stock, given these seeds; F1 on dev: of the checkpoint, with "
-        "each seed; words/s: medians in turn, and ratio to stock.\n"
+        "test over documents against the first row, given these seeds; F1 on dev: of the "
+        "checkpoint, with each seed; tokens/s: medians in turn, and ratio to stock.\n"
     )
     head = ["", "rate", "P", "R", "F1", "each seed", "p", "F1 on dev"]
-    head += ["training words/s", "inference words/s"]
-    print(f"| {' | '.join(head)} |\n| {' | '.join(['---'] * len(head))} |")
+    head += ["training tokens/s", "inference tokens/s"]
+    print_row(head)
+    print_row(["---"] * len(head))
+    first = names[0]
     for name in names:
         title, _, setting, _ = SYSTEMS[name]
-        intervals = bootstrap_intervals(pooled[name], samples=10_000)
-        row = [
-            title,
-            f"{setting.split('.')[-1]} {rates[name]:g}",
-        ]
-        row += [
-            f"{100 * value.estimate:.1f} ({100 * value.low:.1f}-{100 * value.high:.1f})"
-            for value in intervals.values()
-        ]
-        row.append(
-            " ".join(
-                f"{100 * bootstrap_intervals(table, samples=1)['f'].estimate:.1f}"
-                for table in of_seeds[name]
-            )
+        each = [bootstrap_intervals(table, samples=1)["f"].estimate for table in of_seeds[name]]
+        on_dev = [result["dev"]["ents_f"] for run, result in results.items() if run.name == name]
+        p = "" if name == first else f"{randomization_test(pooled[first], pooled[name]):.4f}"
+        print_row(
+            [
+                title,
+                f"{setting.split('.')[-1]} {rates[name]:g}",
+                *bootstrap_intervals(pooled[name], samples=10_000).values(),
+                show_scores(each),
+                p,
+                show_scores(on_dev),
+                *show_speeds(speeds, name),
+            ]
         )
-        compared = STOCK in names and name != STOCK
-        row.append(f"{randomization_test(pooled[name], pooled[STOCK]):.4f}" if compared else "")
-        own = [result["dev"]["ents_f"] for run, result in results.items() if run.name == name]
-        row.append(" ".join(f"{100 * score:.1f}" for score in own))
-        print_row([*row, *show_speeds(speeds, name)])
+
+
+def show_scores(scores: list[float]) -> str:
+    """Scores in percent, with each seed."""
+    return " ".join(f"{100 * score:.1f}" for score in scores)
 
 
 def print_speeds(speeds: dict[str, Speeds]) -> None:
     """Print Markdown: medians in turn, and ratios to stock."""
-    print_row(["", "training words/s", "inference words/s"])
+    print_row(["", "training tokens/s", "inference tokens/s"])
     print_row(["---"] * 3)
     for name in speeds:
         print_row([SYSTEMS[name].title, *show_speeds(speeds, name)])
 
 
 def show_speeds(speeds: dict[str, Speeds], name: str) -> list[str]:
-    """Words per second in training and in use, with the ratio to stock where it was measured."""
+    """Tokens a second in training and in use, with the ratio to stock where it was measured."""
     shown = []
     for kind in Speeds._fields:
         speed = statistics.median(getattr(speeds[name], kind))

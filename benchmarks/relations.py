@@ -39,6 +39,7 @@ from trainings import (
     Trainer,
     Training,
     add_options,
+    as_place,
     convert_parts,
     pool,
     print_row,
@@ -110,8 +111,8 @@ def main() -> None:
 
 def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("corpus", type=lambda path: Path(path).resolve(), help="brat's format")
-    parser.add_argument("--split", type=lambda path: Path(path).resolve(), required=True)
+    parser.add_argument("corpus", type=as_place, help="brat's format")
+    parser.add_argument("--split", type=as_place, required=True)
     parser.add_argument(
         "--candidates", default="SentencePairs", choices=["SentencePairs", "WindowPairs"]
     )

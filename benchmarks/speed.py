@@ -43,7 +43,7 @@ from typing import Any, NamedTuple
 import spacy
 import torch
 from ner import SYSTEMS, Entity, find_entities, gold_entities, make_training
-from trainings import PARTS, ROOT, Trainer, convert_parts, print_row
+from trainings import PARTS, ROOT, Trainer, add_places, as_place, convert_parts, print_row
 from transformers import AutoModelForTokenClassification
 
 from spacy_bertlstm.encoder.int8 import has_int8
@@ -163,8 +163,8 @@ def main() -> None:
 
 def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("corpus", type=lambda path: Path(path).resolve(), help="i2b2 layout")
-    parser.add_argument("--work", type=Path, default=Path("training/benchmark_speed"))
+    parser.add_argument("corpus", type=as_place, help="i2b2 layout")
+    add_places(parser, "benchmark_speed")
     parser.add_argument(
         "--rows",
         nargs="+",
@@ -177,11 +177,8 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--gpu-id", type=int, default=-1, help="-1 is the CPU")
     for name in ("hybrid", "bert", STOCK):
         config = SYSTEMS[name].config
-        parser.add_argument(
-            f"--{name}", type=lambda path: Path(path).resolve(), help=f"of {config}"
-        )
+        parser.add_argument(f"--{name}", type=as_place, help=f"of {config}")
     parser.add_argument("--passes", type=int, default=1, help="of the trainings")
-    parser.add_argument("--encoder", default="./assets/all-MiniLM-L6-v2", help="to train from")
     parser.add_argument(
         "--edsnlp-python", type=os.path.abspath, help="of an environment with edsnlp[ml]"
     )

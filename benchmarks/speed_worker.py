@@ -13,10 +13,12 @@ from ner import entities
 from serving import Prepare, serve
 from spacy.language import Language
 from spacy.util import minibatch
+from torch.nn import Linear
 
 from spacy_bertlstm.encoder.budget import find_width_step, group_runs
 from spacy_bertlstm.encoder.packed import count_rows, make_tables
 from spacy_bertlstm.encoder.pieces import Pieces, cut_pieces
+from spacy_bertlstm.encoder.prepared import Product, has_prepared_products
 from spacy_bertlstm.encoder.transformer import count_positions
 
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
@@ -87,17 +89,22 @@ def load_bare(device: str, model: str, precision: str) -> Prepare:
 
 
 def load_products(device: str, model: str, precision: str) -> Prepare:
-    """Products of matrices of the encoder's shapes alone, as many as its arithmetic amounts to."""
+    """Products of matrices of the encoder's shapes alone, as many as its arithmetic amounts to.
+
+    On a CPU they are oneDNN's with weights laid out once, which are faster than torch's own.
+    """
     nlp = load_on(device, model)
     transformer = nlp.get_pipe("transformer").model
     config = transformer.transformer.config
     width, inner, layers = config.hidden_size, config.intermediate_size, config.num_hidden_layers
     shapes = [*[(width, width)] * 4, (width, inner), (inner, width)] * layers
-    settings = {"dtype": DTYPES[precision], "device": device}
+    dtype = DTYPES[precision]
+    linears = [Linear(*shape, device=device, dtype=dtype) for shape in shapes]
+    prepares = has_prepared_products(device, dtype)
+    products = [Product([linear], dtype) if prepares else linear for linear in linears]
     most = ROWS_AT_ONCE[device]
-    weights = [torch.randn(shape, **settings) for shape in shapes]
-    inputs = {n: torch.randn(most, n, **settings) for n in (width, inner)}
-    flops_a_row = 2 * sum(weight.numel() for weight in weights)
+    inputs = {n: torch.randn(most, n, device=device, dtype=dtype) for n in (width, inner)}
+    flops_a_row = 2 * sum(linear.weight.numel() for linear in linears)
 
     def prepare(texts: list[str]) -> Callable[[], dict[str, Any]]:
         lengths = cut(nlp, texts).lengths
@@ -107,9 +114,10 @@ def load_products(device: str, model: str, precision: str) -> Prepare:
         full, rest = divmod(round(flops / flops_a_row), most)
 
         def run() -> dict[str, Any]:
-            for rows in chain([most] * full, [rest] if rest else []):
-                for weight in weights:
-                    inputs[weight.shape[0]][:rows] @ weight
+            with torch.no_grad():
+                for rows in chain([most] * full, [rest] if rest else []):
+                    for (n, _), multiply in zip(shapes, products, strict=True):
+                        multiply(inputs[n][:rows])
             return {"flops": flops, "padding": padding}
 
         return run

@@ -1,7 +1,8 @@
 """Trainings that benchmarks compare: each ends in a file, so that a benchmark goes on after a kill.
 
 The files hold figures, offsets and labels, never text. Their names tell the training, and by a
-fingerprint the config, its settings and the corpora.
+fingerprint all that it depends on: the config and its settings, the corpora, the encoder, the
+package's own code, and the kind of device.
 """
 
 import argparse
@@ -24,12 +25,14 @@ from spacy.language import Language
 from spacy.util import load_config, registry
 from thinc.api import Config
 
+import spacy_bertlstm
 from spacy_bertlstm.evaluation.bootstrap import Interval
 from spacy_bertlstm.evaluation.reports import Counts
 from spacy_bertlstm.text.tokenizer import make_clinical_tokenizer
 
 ROOT = Path(__file__).parent.parent
 PARTS = ("train", "dev", "test")
+_PACKAGE = Path(spacy_bertlstm.__file__).parent
 
 
 @dataclass(frozen=True)
@@ -124,17 +127,29 @@ class Trainer:
         return model
 
     def _place(self, training: Training, question: str) -> Path:
-        for path in training.corpora.values():
-            if path not in self._hashes:
-                self._hashes[path] = hashlib.sha256(path.read_bytes()).hexdigest()
         told = [
             load_config(ROOT / training.config).to_str(),
             question,
             repr(sorted(training.settings.items())),
-            *(self._hashes[path] for path in training.corpora.values()),
+            "cpu" if self.gpu_id < 0 else "cuda",
+            *map(self._hash, [*training.corpora.values(), _PACKAGE]),
         ]
+        encoder = Path(training.settings.get("paths.encoder", ""))
+        if encoder.name and encoder.is_dir():  # else the name of one on a hub, or none
+            told.append(self._hash(encoder))
         mark = hashlib.sha256("\n".join(told).encode()).hexdigest()[:8]
         return self.work / f"{training.title}-{mark}"
+
+    def _hash(self, path: Path) -> str:
+        """Of a file, or of all of a folder's but Python's compiled ones."""
+        if path not in self._hashes:
+            digest = hashlib.sha256()
+            for file in [path] if path.is_file() else sorted(path.rglob("*")):
+                if file.is_file() and file.suffix != ".pyc":
+                    digest.update(f"{file.relative_to(path)}".encode())
+                    digest.update(file.read_bytes())
+            self._hashes[path] = digest.hexdigest()
+        return self._hashes[path]
 
     def _learn(self, training: Training, folder: Path) -> int:
         """Train, the best checkpoint into `folder`/model-best; the number of its steps."""
@@ -227,11 +242,26 @@ def convert_parts(kind: str, sources: Mapping[str, Path], work: Path) -> dict[st
 
 def add_options(parser: argparse.ArgumentParser, work: str) -> None:
     """Add what all benchmarks that train can be told; `work` is under training/."""
-    parser.add_argument("--work", type=Path, default=Path("training") / work)
+    add_places(parser, work)
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
-    parser.add_argument("--encoder", default="./assets/all-MiniLM-L6-v2")
     parser.add_argument("--gpu-id", type=int, default=-1)
     parser.add_argument("--jobs", type=int, default=1, help="trainings at a time")
+
+
+def add_places(parser: argparse.ArgumentParser, work: str) -> None:
+    """Add where files are: relative to where the user stands, or by default to the repository."""
+    parser.add_argument("--work", type=as_place, default=Path("training") / work)
+    parser.add_argument("--encoder", type=as_encoder, default="./assets/all-MiniLM-L6-v2")
+
+
+def as_place(path: str) -> Path:
+    """A path that a benchmark finds from the repository, too."""
+    return Path(path).resolve()
+
+
+def as_encoder(name: str) -> str:
+    """The path of a folder as `as_place` has it, or the name of an encoder on a hub."""
+    return str(as_place(name)) if Path(name).is_dir() else name
 
 
 def pool(tables: Sequence[Sequence[Sequence[int]]]) -> list[list[int]]:
