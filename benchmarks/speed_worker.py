@@ -16,7 +16,7 @@ from spacy.util import minibatch
 from torch.nn import Linear
 
 from spacy_bertlstm.encoder.budget import find_width_step, group_runs
-from spacy_bertlstm.encoder.packed import count_rows, make_tables
+from spacy_bertlstm.encoder.packed import count_rows, make_buckets
 from spacy_bertlstm.encoder.pieces import Pieces, cut_pieces
 from spacy_bertlstm.encoder.prepared import Product, has_prepared_products
 from spacy_bertlstm.encoder.transformer import count_positions
@@ -134,15 +134,15 @@ def measure_padding(lengths: list[int], max_pieces: int, device: str) -> dict[st
     """
     settings = {"device": device, "packs": True}
     batches = [
-        [[lengths[i] for i in table] for table in tables]
-        for tables in group_runs(lengths, max_pieces, **settings)
+        [[lengths[i] for i in bucket] for bucket in buckets]
+        for buckets in group_runs(lengths, max_pieces, **settings)
     ]
     rows = sum(lengths)
     if device == "cpu":
-        rows = sum(count_rows(sum(map(sum, tables)), trains=False) for tables in batches)
+        rows = sum(count_rows(sum(map(sum, buckets)), trains=False) for buckets in batches)
     step = find_width_step(**settings)
     places = sum(
-        make_tables(tables, torch.device("cpu"), width_step=step).size for tables in batches
+        make_buckets(buckets, torch.device("cpu"), width_step=step).size for buckets in batches
     )
     return {
         "rows of products": 1 - sum(lengths) / rows,

@@ -75,12 +75,14 @@ def one_thread() -> Iterator[None]:
         torch.set_num_threads(threads)
 
 
-def call_both(first: Callable[[], _T], second: Callable[[], _T], *, apart: bool) -> tuple[_T, _T]:
+def call_both(
+    first: Callable[[], _T], second: Callable[[], _T], *, in_parallel: bool
+) -> tuple[_T, _T]:
     """Call two functions inside of `one_thread`, and give what they return.
 
-    apart (bool): Whether at the same time, the second on a thread of its own.
+    in_parallel (bool): Whether at the same time, the second on a thread of its own.
     """
-    if not apart:
+    if not in_parallel:
         return first(), second()
     try:
         pending = _COMPANION.executor().submit(_call, second, torch.is_grad_enabled())

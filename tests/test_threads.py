@@ -69,7 +69,7 @@ def test_a_process_whose_parent_has_used_a_model_keeps_to_one_thread(
 
 
 def call_beside(second: Callable[[], Any]) -> Any:
-    return call_both(lambda: None, second, apart=True)[1]
+    return call_both(lambda: None, second, in_parallel=True)[1]
 
 
 def test_the_second_of_two_calls_runs_on_one_companion_with_the_callers_mind() -> None:
@@ -80,10 +80,10 @@ def test_the_second_of_two_calls_runs_on_one_companion_with_the_callers_mind() -
     for traces in (False, True):
         with torch.set_grad_enabled(traces):
             assert call_beside(torch.is_grad_enabled) is traces
-    assert call_both(lambda: 1, lambda: 2, apart=True) == (1, 2)
+    assert call_both(lambda: 1, lambda: 2, in_parallel=True) == (1, 2)
     caller = threading.current_thread()
-    assert call_both(threading.current_thread, lambda: 2, apart=True) == (caller, 2)
-    assert call_both(lambda: 1, threading.current_thread, apart=False) == (1, caller)
+    assert call_both(threading.current_thread, lambda: 2, in_parallel=True) == (caller, 2)
+    assert call_both(lambda: 1, threading.current_thread, in_parallel=False) == (1, caller)
 
 
 def test_each_thread_has_a_companion_of_its_own_which_ends_with_it() -> None:
@@ -119,7 +119,7 @@ def test_errors_of_either_call_arrive_when_both_are_over() -> None:
         over.set()
 
     with pytest.raises(KeyError):
-        call_both(fail, work, apart=True)
+        call_both(fail, work, in_parallel=True)
     assert over.is_set()
     with pytest.raises(KeyError):
         call_beside(fail)
@@ -133,7 +133,7 @@ from spacy_bertlstm.threads import call_both
 
 def work():
     threading.main_thread().join()
-    print(call_both(lambda: 1, lambda: 2, apart=True))
+    print(call_both(lambda: 1, lambda: 2, in_parallel=True))
 
 threading.Thread(target=work).start()
 """

@@ -37,10 +37,10 @@ def build_bert_bilstm(
     dropout (float): Between the LSTM's layers and on its output, in training.
         `training.dropout` reaches neither: it is set here alone.
     join_input (bool): Whether the vectors that the LSTM reads are put behind its own.
-    RETURNS (Model[list[Doc], list[Floats2d]]): One vector of 2 * hidden_width a token, and
-        of the input's width more where this is joined.
     precision (str): In which the LSTM multiplies: "auto" (bf16 where the hardware has it), "fp32"
         or "bf16". Its weights are fp32.
+    RETURNS (Model[list[Doc], list[Floats2d]]): One vector of 2 * hidden_width a token, and
+        of the input's width more where this is joined.
     RAISES: BL324 (a BiLSTM without layers or units), BL325 (no such precision).
     """
     if hidden_width < 1 or depth < 1:

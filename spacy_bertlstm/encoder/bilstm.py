@@ -14,31 +14,33 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from spacy_bertlstm.encoder.dropout import drop
+from spacy_bertlstm.encoder.lstm_layout import LstmLayout, make_lstm_layout
 from spacy_bertlstm.encoder.precision import Precision, autocast_dtype
-from spacy_bertlstm.encoder.prepared import Kept, PreparedLstm, has_prepared_lstm
-from spacy_bertlstm.encoder.stairs import Stairs, make_stairs
+from spacy_bertlstm.encoder.prepared import PreparedLstm, WeightCache, has_prepared_lstm
 from spacy_bertlstm.threads import call_both, one_thread, require_own_threads
 
 InT = list[Floats2d]
 OutT = list[Floats2d]
 # A layer in one direction, from inputs and two states to outputs and states.
 Lstm: TypeAlias = "TorchLstm | PreparedLstm"
-# A layer in both directions, of inputs in stairs, and whether the directions run at the same time.
-RunLayer = Callable[[Tensor, Stairs, bool], Tensor]
+# A layer in both directions: of inputs as laid out, and whether the directions run in parallel.
+RunLayer = Callable[[Tensor, LstmLayout, bool], Tensor]
 
 # The layers of models, made ready for use on a CPU, by what holds a model's weights: a model itself
 # cannot be referred to weakly.
-_PREPARED: WeakKeyDictionary[ParamServer, Kept[list[tuple[Lstm, Lstm]]]] = WeakKeyDictionary()
+_PREPARED: WeakKeyDictionary[ParamServer, WeightCache[list[tuple[Lstm, Lstm]]]] = (
+    WeakKeyDictionary()
+)
 
 _WEIGHTS = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
 # Values that take about as long as one more call of torch's LSTM.
-_CPU_TREAD_PRICE, _GPU_TREAD_PRICE = 64, 256
+_CPU_SEGMENT_PRICE, _GPU_SEGMENT_PRICE = 64, 256
 # On a CPU oneDNN makes a kernel for each shape of a call, in milliseconds. So calls are of these
 # numbers of time steps, down to one that is short beside the mean sequence, and few: of a large
 # batch not many more than the last figure.
 _STEPS = (128, 64, 32, 16, 8, 4, 2, 1)
 _SHORT, _MOST_PADDING = 1 / 4, 16
-_MANY_TREADS = 64
+_MANY_SEGMENTS = 64
 
 
 def stacked_bilstm(
@@ -77,7 +79,6 @@ def forward(
     model: Model[InT, OutT], Xs: InT, is_train: bool, *, precision: Precision
 ) -> tuple[OutT, Callable]:
     require_own_threads()
-    prepared = _PREPARED.setdefault(model._params, Kept())
     lengths = [len(X) for X in Xs]
     if not sum(lengths):
         return [model.ops.alloc2f(0, model.get_dim("nO")) for _ in Xs], lambda dYs: Xs
@@ -93,21 +94,22 @@ def forward(
     depth, rate = model.attrs["depth"], model.attrs["dropout"] if is_train else 0.0
     on_cpu = X.device.type == "cpu"
     dtype = autocast_dtype(precision, X.device.type) or X.dtype
-    apart = on_cpu and torch.get_num_threads() > 1
+    in_parallel = on_cpu and torch.get_num_threads() > 1
     # The precision is the layer's own affair; under a caller's autocast a companion would not be.
     uncast = torch.autocast(X.device.type, enabled=False)
     with torch.set_grad_enabled(is_train), one_thread(), uncast:
         layers: list[RunLayer]
         if is_train:
-            prepared.forget()
+            _PREPARED.pop(model._params, None)  # of weights that are to change
         if is_train and on_cpu:
             eights = _sort_weights(weights, depth, dtype)
             layers = [partial(_train_layer, weights=eight) for eight in eights]
         else:
-            ways = _make_ways(weights, depth, dtype, None if is_train else prepared)
+            cache = None if is_train else _PREPARED.setdefault(model._params, WeightCache())
+            ways = _make_ways(weights, depth, dtype, cache)
             layers = [partial(run_layer, ways=pair) for pair in ways]
         # (total length, nO)
-        Y = _run(X.to(dtype), lengths, layers, rate, apart).to(X.dtype)
+        Y = _run(X.to(dtype), lengths, layers, rate, in_parallel).to(X.dtype)
 
     def backprop(dYs: OutT) -> InT:
         dY = xp2torch(model.ops.xp.concatenate([dY for dY in dYs if len(dY)]))
@@ -149,11 +151,11 @@ def _make_ways(
     weights: dict[str, Tensor],
     depth: int,
     dtype: torch.dtype,
-    prepared: Kept[list[tuple[Lstm, Lstm]]] | None,
+    cache: WeightCache[list[tuple[Lstm, Lstm]]] | None,
 ) -> list[tuple[Lstm, Lstm]]:
     """The two directions of each layer, to be calculated in a number format.
 
-    prepared (Kept | None): Of these weights, and None in training.
+    cache (WeightCache | None): Of what these weights were made into; None in training.
     """
 
     def make(kind: Callable[[Sequence[Tensor]], Lstm]) -> list[tuple[Lstm, Lstm]]:
@@ -161,26 +163,26 @@ def _make_ways(
         return [(kind(eight[:4]), kind(eight[4:])) for eight in eights]
 
     arrays = list(weights.values())
-    if prepared is not None and has_prepared_lstm(arrays[0].device.type, dtype):
-        return prepared.get(arrays, lambda: make(PreparedLstm))
+    if cache is not None and has_prepared_lstm(arrays[0].device.type, dtype):
+        return cache.get(arrays, lambda: make(PreparedLstm))
     return make(TorchLstm)
 
 
 def _run(
-    X: Tensor, lengths: Sequence[int], layers: Sequence[RunLayer], rate: float, apart: bool
+    X: Tensor, lengths: Sequence[int], layers: Sequence[RunLayer], rate: float, in_parallel: bool
 ) -> Tensor:
     """All layers over all sequences, given and returned one behind the other."""
     if X.device.type == "cpu":
-        price = max(_CPU_TREAD_PRICE, sum(lengths) // _MANY_TREADS)
+        price = max(_CPU_SEGMENT_PRICE, sum(lengths) // _MANY_SEGMENTS)
         least = min(_SHORT * sum(lengths) / len(lengths), _MOST_PADDING)
         sizes = [steps for steps in _STEPS if 2 * steps > least]
-        stairs = make_stairs(lengths, X.device, tread_price=price, sizes=sizes)
+        layout = make_lstm_layout(lengths, X.device, segment_price=price, sizes=sizes)
     else:
-        stairs = make_stairs(lengths, X.device, tread_price=_GPU_TREAD_PRICE)
-    X = X.index_select(0, stairs.sources)  # (n_places, nI)
+        layout = make_lstm_layout(lengths, X.device, segment_price=_GPU_SEGMENT_PRICE)
+    X = X.index_select(0, layout.sources)  # (n_places, nI)
     for run in layers:
-        X = drop(run(X, stairs, apart), rate)
-    return X.index_select(0, stairs.places)
+        X = drop(run(X, layout, in_parallel), rate)
+    return X.index_select(0, layout.places)
 
 
 class TorchLstm:
@@ -195,35 +197,37 @@ class TorchLstm:
         return torch.lstm(X, (h, c), self._weights, True, 1, 0.0, traces, False, False)
 
 
-def run_layer(X: Tensor, stairs: Stairs, apart: bool, ways: tuple[Lstm, Lstm]) -> Tensor:
+def run_layer(X: Tensor, layout: LstmLayout, in_parallel: bool, ways: tuple[Lstm, Lstm]) -> Tensor:
     """One layer in both directions, (n_places, width) to (n_places, 2 * hidden_width).
 
-    apart (bool): Whether the directions run at the same time.
+    in_parallel (bool): Whether the directions run at the same time.
     ways (tuple[Lstm, Lstm]): The forward and the backward direction.
     """
     onward, backward = ways
     Y, Y_reverse = call_both(
-        partial(_climb, X, stairs, onward),
-        partial(_climb, X.index_select(0, stairs.reverse), stairs, backward),
-        apart=apart,
+        partial(_run_direction, X, layout, onward),
+        partial(_run_direction, X.index_select(0, layout.reverse), layout, backward),
+        in_parallel=in_parallel,
     )
-    return torch.cat([Y, Y_reverse.index_select(0, stairs.reverse)], dim=1)
+    return torch.cat([Y, Y_reverse.index_select(0, layout.reverse)], dim=1)
 
 
 class TrainedLayer(torch.autograd.Function):
     """`run_layer` whose directions run at the same time on the way back, too."""
 
     @staticmethod
-    def forward(ctx: Any, X: Tensor, stairs: Stairs, apart: bool, *weights: Tensor) -> Tensor:
+    def forward(
+        ctx: Any, X: Tensor, layout: LstmLayout, in_parallel: bool, *weights: Tensor
+    ) -> Tensor:
         """As `run_layer`, with four weights of the forward and four of the backward direction."""
-        ctx.reverse, ctx.apart = stairs.reverse, apart
+        ctx.reverse, ctx.in_parallel = layout.reverse, in_parallel
         ctx.ways = call_both(
-            partial(_trace_lstm, X, stairs, weights[:4]),
-            partial(_trace_lstm, X.index_select(0, stairs.reverse), stairs, weights[4:]),
-            apart=apart,
+            partial(_trace_lstm, X, layout, weights[:4]),
+            partial(_trace_lstm, X.index_select(0, layout.reverse), layout, weights[4:]),
+            in_parallel=in_parallel,
         )
         (Y, _), (Y_reverse, _) = ctx.ways
-        return torch.cat([Y, Y_reverse.index_select(0, stairs.reverse)], dim=1).detach()
+        return torch.cat([Y, Y_reverse.index_select(0, layout.reverse)], dim=1).detach()
 
     @staticmethod
     @once_differentiable
@@ -235,29 +239,31 @@ class TrainedLayer(torch.autograd.Function):
         (dX, *d_onward), (dX_reverse, *d_backward) = call_both(
             partial(torch.autograd.grad, *onward, dY),
             partial(torch.autograd.grad, *backward, dY_reverse.index_select(0, reverse)),
-            apart=ctx.apart,
+            in_parallel=ctx.in_parallel,
         )
         return dX + dX_reverse.index_select(0, reverse), None, None, *d_onward, *d_backward
 
 
-def _train_layer(X: Tensor, stairs: Stairs, apart: bool, weights: Sequence[Tensor]) -> Tensor:
-    return cast(Tensor, TrainedLayer.apply(X, stairs, apart, *weights))
+def _train_layer(
+    X: Tensor, layout: LstmLayout, in_parallel: bool, weights: Sequence[Tensor]
+) -> Tensor:
+    return cast(Tensor, TrainedLayer.apply(X, layout, in_parallel, *weights))
 
 
 def _trace_lstm(
-    X: Tensor, stairs: Stairs, weights: Sequence[Tensor]
+    X: Tensor, layout: LstmLayout, weights: Sequence[Tensor]
 ) -> tuple[Tensor, list[Tensor]]:
     """One layer in one direction, and what to ask for the gradients of."""
     X, *weights = inputs = [values.detach().requires_grad_() for values in (X, *weights)]
     with torch.enable_grad():
-        return _climb(X, stairs, TorchLstm(weights)), inputs
+        return _run_direction(X, layout, TorchLstm(weights)), inputs
 
 
-def _climb(X: Tensor, stairs: Stairs, lstm: Lstm) -> Tensor:
-    """One layer in one direction, in stairs, (n_places, width) to (n_places, hidden_width)."""
-    h = c = X.new_zeros(1, stairs.treads[0][1], lstm.width)
+def _run_direction(X: Tensor, layout: LstmLayout, lstm: Lstm) -> Tensor:
+    """One layer in one direction, (n_places, width) to (n_places, hidden_width)."""
+    h = c = X.new_zeros(1, layout.segments[0][1], lstm.width)
     Ys = []
-    for own_X in stairs.split(X):
+    for own_X in layout.split(X):
         n_rows = own_X.shape[1]
         Y, h, c = lstm(own_X, h[:, :n_rows], c[:, :n_rows])
         Ys.append(Y.flatten(0, 1))

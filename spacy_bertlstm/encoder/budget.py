@@ -16,18 +16,18 @@ from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
 from spacy_bertlstm.encoder.int8 import can_quantize, has_int8, quantize_layers
-from spacy_bertlstm.encoder.packed import Layer, Tables, find_layers, make_tables, run_packed
+from spacy_bertlstm.encoder.packed import Buckets, Layer, find_layers, make_buckets, run_packed
 from spacy_bertlstm.encoder.pieces import Pieces
 from spacy_bertlstm.encoder.precision import Precision, autocast_dtype
-from spacy_bertlstm.encoder.prepared import Kept, PreparedLayer, has_prepared_products
+from spacy_bertlstm.encoder.prepared import PreparedLayer, WeightCache, has_prepared_products
 from spacy_bertlstm.threads import require_own_threads
 
 # In training batches of 640 words, of case reports, padding falls from 34 % of the pieces to 7 %.
 _CLOSENESS = 0.8
-# On a CPU, where a table's scores of attention are calculated at once, it is as wide as a multiple
+# On a CPU, where a bucket's scores of attention are calculated at once, it is as wide as a multiple
 # of this: oneDNN's products have a kernel for each shape, which takes milliseconds to make.
 _WIDTH_STEP = 8
-# The most scores of such a table of several texts, one for each two places of a text: those of
+# The most scores of such a bucket of several texts, one for each two places of a text: those of
 # all heads are to stay near the cache.
 _MOST_SCORES = 2**16
 # Texts and word pieces that tell the range of the encoder's values.
@@ -35,7 +35,7 @@ _SAMPLE_TEXTS, _SAMPLE_LENGTH = 40, 120
 
 # The layers of encoders, made ready for products on a CPU. They are not the shim's, which thinc
 # copies: these cannot be.
-_PREPARED: WeakKeyDictionary[torch.nn.Module, Kept[Sequence[Layer]]] = WeakKeyDictionary()
+_PREPARED: WeakKeyDictionary[torch.nn.Module, WeightCache[Sequence[Layer]]] = WeakKeyDictionary()
 
 
 @dataclass(frozen=True)
@@ -45,14 +45,14 @@ class SubBatch:
     rows (Tensor): Where their pieces stand in the batch, (n_pieces,).
     ids, positions (Tensor): The number of each piece, and its place in its run, (n_pieces,).
     type_ids (Tensor | None): Their segments, for an encoder that wants them, (n_pieces,).
-    tables (Tables): How runs of like length lie side by side.
+    buckets (Buckets): How runs of like length lie side by side.
     """
 
     rows: Tensor
     ids: Tensor
     type_ids: Tensor | None
     positions: Tensor
-    tables: Tables
+    buckets: Buckets
 
 
 class BudgetShim(HFShim):
@@ -95,31 +95,31 @@ class BudgetShim(HFShim):
         return find_layers(self._model)
 
     @property
-    def padding(self) -> int:
-        """The number of the piece that fills up shorter runs."""
+    def pad_id(self) -> int:
+        """The id of the piece that fills up shorter runs."""
         return self._hfmodel.tokenizer.pad_token_id or 0
 
     def encode(
-        self, batches: Sequence[SubBatch], layers: Sequence[Layer], mix: Tensor | None
+        self, batches: Sequence[SubBatch], layers: Sequence[Layer], layer_mix: Tensor | None
     ) -> list[Tensor]:
         """Give the vectors of the pieces of each sub-batch, (n_pieces, width).
 
         layers (Sequence[Layer]): Its own ones; none where it runs with padding.
-        mix (Tensor | None): Scores of the embeddings and of each layer, whose softmax they are
-            mixed by, (n_layers + 1,); None for the last layer alone.
+        layer_mix (Tensor | None): Scores of the embeddings and of each layer, by whose softmax
+            they are mixed, (n_layers + 1,); None for the last layer alone.
         """
-        # `run_packed` reads the encoder's own flag alone, and to tell all its modules takes long.
+        # `run_packed` reads the root module's flag alone; eval() of all would take long each time.
         if self._model.training or not layers:
             self._model.eval()
         with torch.no_grad(), self._autocast():
             layers = self._prepare(layers)
-            # The encoder stays as it is behind this: other Python threads may be at the same.
-            return [self._run(batch, layers, mix) for batch in batches]
+            # It stays in eval mode: other Python threads may be running it.
+            return [self._run(batch, layers, layer_mix) for batch in batches]
 
     def begin_encode(
-        self, batches: Sequence[SubBatch], layers: Sequence[Layer], mix: Tensor | None
+        self, batches: Sequence[SubBatch], layers: Sequence[Layer], layer_mix: Tensor | None
     ) -> tuple[list[Tensor], Callable[[Sequence[Tensor]], None]]:
-        """As `encode`, in training, with a callback that adds up gradients, the mix's too.
+        """As `encode`, in training, with a callback that adds up gradients, also of `layer_mix`.
 
         Where several sub-batches hold more pieces than one may, the activations inside the
         encoder are let go and computed again, with the same dropout, when the callback comes to
@@ -127,14 +127,14 @@ class BudgetShim(HFShim):
         """
         self._model.train()
         _PREPARED.pop(self._model, None)  # of weights that are to change
-        fits = len(batches) == 1 or sum(batch.tables.size for batch in batches) <= self.max_pieces
+        fits = len(batches) == 1 or sum(batch.buckets.size for batch in batches) <= self.max_pieces
         with self._autocast():
             if fits:
                 # Of the embeddings of BERT's build; other encoders may have others.
                 with _sparse_gradient(self._model.embeddings.word_embeddings if layers else None):
-                    outputs = [self._run(batch, layers, mix) for batch in batches]
+                    outputs = [self._run(batch, layers, layer_mix) for batch in batches]
             else:
-                outputs = [self._run_again_later(batch, layers, mix) for batch in batches]
+                outputs = [self._run_again_later(batch, layers, layer_mix) for batch in batches]
 
         def backprop(gradients: Sequence[Tensor]) -> None:
             self._model.train()  # again, where a component has been in use meanwhile
@@ -143,8 +143,12 @@ class BudgetShim(HFShim):
                 if output.requires_grad:  # not that of weights which are all frozen
                     torch.autograd.backward(output, gradient)
             # The encoder's own are scaled until `finish_update`: those of a next batch may come.
-            if mix is not None and mix.grad is not None and self._grad_scaler.unscale([mix.grad]):
-                mix.grad = None  # some gradient is not finite
+            if (
+                layer_mix is not None
+                and layer_mix.grad is not None
+                and self._grad_scaler.unscale([layer_mix.grad])
+            ):
+                layer_mix.grad = None  # some gradient is not finite
 
         return [output.detach() for output in outputs], backprop
 
@@ -175,7 +179,9 @@ class BudgetShim(HFShim):
             return layers
         products = [product for layer in layers for product in layer.products]
         weights = [values for product in products for values in (product.weight, product.bias)]
-        return _PREPARED.setdefault(self._model, Kept()).get(weights, lambda: prepare(layers))
+        return _PREPARED.setdefault(self._model, WeightCache()).get(
+            weights, lambda: prepare(layers)
+        )
 
     def _preparation(self) -> Callable[[Sequence[Layer]], Sequence[Layer]] | None:
         """What makes layers ready for the products that are wanted; None where nothing does."""
@@ -192,32 +198,32 @@ class BudgetShim(HFShim):
         sample = sample_vocabulary(self._hfmodel.tokenizer, positions // 2)
         return quantize_layers(layers, lambda measured: self._run(sample, measured, None))
 
-    def _run(self, batch: SubBatch, layers: Sequence[Layer], mix: Tensor | None) -> Tensor:
+    def _run(self, batch: SubBatch, layers: Sequence[Layer], layer_mix: Tensor | None) -> Tensor:
         """The vectors of the pieces of a sub-batch, (n_pieces, width)."""
         if layers:
             states = run_packed(
-                self._model, layers, batch.ids, batch.type_ids, batch.positions, batch.tables
+                self._model, layers, batch.ids, batch.type_ids, batch.positions, batch.buckets
             )
-            return _mix_states(states, mix)
-        tables = batch.tables
+            return _mix_states(states, layer_mix)
+        buckets = batch.buckets
         inputs = {
-            "input_ids": tables.spread(batch.ids, padding=self.padding),
-            "attention_mask": tables.spread(torch.ones_like(batch.ids)),
+            "input_ids": buckets.spread(batch.ids, padding=self.pad_id),
+            "attention_mask": buckets.spread(torch.ones_like(batch.ids)),
         }
         if batch.type_ids is not None:
-            inputs["token_type_ids"] = tables.spread(batch.type_ids)
-        if mix is None:
-            return tables.gather(self._model(**inputs).last_hidden_state).float()
+            inputs["token_type_ids"] = buckets.spread(batch.type_ids)
+        if layer_mix is None:
+            return buckets.gather(self._model(**inputs).last_hidden_state).float()
         states = self._model(**inputs, output_hidden_states=True).hidden_states
-        return tables.gather(_mix_states(states, mix))
+        return buckets.gather(_mix_states(states, layer_mix))
 
     def _run_again_later(
-        self, batch: SubBatch, layers: Sequence[Layer], mix: Tensor | None
+        self, batch: SubBatch, layers: Sequence[Layer], layer_mix: Tensor | None
     ) -> Tensor:
         """As `_run`, whose activations are let go and computed again for the gradients."""
 
         def run(ids: Tensor) -> Tensor:
-            return self._run(replace(batch, ids=ids), layers, mix)
+            return self._run(replace(batch, ids=ids), layers, layer_mix)
 
         # By a tensor among the arguments torch knows which device's dropout is to come again.
         return cast(Tensor, checkpoint(run, batch.ids, use_reentrant=False))
@@ -247,10 +253,10 @@ def _sparse_gradient(words: torch.nn.Module | None) -> Iterator[None]:
         words.sparse = before
 
 
-def _mix_states(states: Sequence[Tensor], mix: Tensor | None) -> Tensor:
-    if mix is None:
+def _mix_states(states: Sequence[Tensor], layer_mix: Tensor | None) -> Tensor:
+    if layer_mix is None:
         return states[-1].float()
-    shares = mix.softmax(0)
+    shares = layer_mix.softmax(0)
     return sum(share * state.float() for share, state in zip(shares, states, strict=True))
 
 
@@ -285,43 +291,43 @@ def forward(
     packs = bool(layers)
     grouped = group_runs(pieces.lengths.tolist(), shim.max_pieces, device=device.type, packs=packs)
     width_step = find_width_step(device=device.type, packs=packs)
-    batches = [_lay_out(pieces, tables, device, width_step) for tables in grouped]
-    mix = xp2torch(model.get_param("layer_mix")) if model.param_names else None
+    batches = [_lay_out(pieces, buckets, device, width_step) for buckets in grouped]
+    layer_mix = xp2torch(model.get_param("layer_mix")) if model.param_names else None
     if is_train:
-        if mix is not None:
-            mix.requires_grad_()
-        outputs, backprop_batches = shim.begin_encode(batches, layers, mix)
+        if layer_mix is not None:
+            layer_mix.requires_grad_()
+        outputs, backprop_batches = shim.begin_encode(batches, layers, layer_mix)
     else:
-        outputs, backprop_batches = shim.encode(batches, layers, mix), lambda gradients: None
+        outputs, backprop_batches = shim.encode(batches, layers, layer_mix), lambda gradients: None
     # From the sub-batches' order back to the given one, (n_pieces, width).
     Y = torch.cat(outputs)[torch.argsort(torch.cat([batch.rows for batch in batches]))]
 
     def backprop(dY: Tensor) -> list:
         backprop_batches([dY[batch.rows] for batch in batches])
-        if mix is not None and mix.grad is not None:
-            model.inc_grad("layer_mix", cast(Floats1d, torch2xp(mix.grad)))
+        if layer_mix is not None and layer_mix.grad is not None:
+            model.inc_grad("layer_mix", cast(Floats1d, torch2xp(layer_mix.grad)))
         return []
 
     return Y, backprop
 
 
 def find_width_step(*, device: str, packs: bool) -> int:
-    """What the widths of tables are multiples of; the arguments are those of `group_runs`."""
+    """What the widths of buckets are multiples of; the arguments are those of `group_runs`."""
     return _WIDTH_STEP if packs and device == "cpu" else 1
 
 
 def group_runs(
     lengths: Sequence[int], most: int, *, device: str, packs: bool
 ) -> list[list[list[int]]]:
-    """Part runs into sub-batches, and each into tables that are padded to their widest.
+    """Part runs into sub-batches, and each into buckets that are padded to their widest.
 
     No sub-batch holds more than so many pieces, padding included, but for a run of more, which
     is one alone.
 
-    device (str): A CPU takes as long for padding as for text, so there the runs of a table are
-        of like length; a GPU takes longer for more tables.
-    packs (bool): Whether an encoder takes several tables at once. Then, on a CPU, a table holds no
-        more runs than the cache has room for their scores.
+    device (str): A CPU takes as long for padding as for text, so there the runs of a bucket are
+        of like length; a GPU takes longer for more buckets.
+    packs (bool): Whether an encoder takes several buckets at once. Then, on a CPU, a bucket holds
+        no more runs than the cache has room for their scores.
     RETURNS (list[list[list[int]]]): Indices, the longest first, so that padding is short.
     """
     by_scores = packs and device == "cpu"
@@ -330,10 +336,10 @@ def group_runs(
     batches: list[list[list[int]]] = []
     room = longest = width = 0
     for i in sorted(range(len(lengths)), key=lambda i: -lengths[i]):
-        table = batches[-1][-1] if batches else []
-        too_many = by_scores and (len(table) + 1) * width**2 > _MOST_SCORES
-        if table and width <= room and lengths[i] >= closeness * longest and not too_many:
-            table.append(i)
+        bucket = batches[-1][-1] if batches else []
+        too_many = by_scores and (len(bucket) + 1) * width**2 > _MOST_SCORES
+        if bucket and width <= room and lengths[i] >= closeness * longest and not too_many:
+            bucket.append(i)
             room -= width
             continue
         longest = lengths[i]
@@ -361,14 +367,14 @@ def sample_vocabulary(tokenizer: Any, longest: int) -> SubBatch:
         ids=torch.tensor(texts).view(-1),
         type_ids=None,
         positions=torch.arange(lengths[0]).repeat(len(lengths)),
-        tables=make_tables([lengths], torch.device("cpu")),
+        buckets=make_buckets([lengths], torch.device("cpu")),
     )
 
 
 def _lay_out(
-    pieces: Pieces, tables: list[list[int]], device: torch.device, width_step: int
+    pieces: Pieces, buckets: list[list[int]], device: torch.device, width_step: int
 ) -> SubBatch:
-    runs = numpy.array([i for table in tables for i in table])
+    runs = numpy.array([i for bucket in buckets for i in bucket])
     lengths = pieces.lengths[runs]
     positions = numpy.arange(lengths.sum()) - numpy.repeat(lengths.cumsum() - lengths, lengths)
     chosen = positions + numpy.repeat((pieces.lengths.cumsum() - pieces.lengths)[runs], lengths)
@@ -381,7 +387,7 @@ def _lay_out(
         ids=to_tensor(pieces.ids[chosen]),
         type_ids=None if pieces.type_ids is None else to_tensor(pieces.type_ids[chosen]),
         positions=to_tensor(positions),
-        tables=make_tables(
-            [pieces.lengths[table].tolist() for table in tables], device, width_step=width_step
+        buckets=make_buckets(
+            [pieces.lengths[bucket].tolist() for bucket in buckets], device, width_step=width_step
         ),
     )

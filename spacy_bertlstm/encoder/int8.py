@@ -71,9 +71,9 @@ class MeasuredLayer(Layer):
         self._note("projection", X)
         return super().project(X)
 
-    def mix(self, Y: Tensor) -> Tensor:
-        self._note("mixture", Y)
-        return super().mix(Y)
+    def project_attention(self, Y: Tensor) -> Tensor:
+        self._note("attention_output", Y)
+        return super().project_attention(Y)
 
     def feed_forward(self, X: Tensor) -> Tensor:
         self._note("expansion", X)
@@ -92,7 +92,7 @@ class Int8Layer(Layer):
         vars(self).update(vars(layer))
         largest = layer.largest
         self._projection = _smooth([layer.query, layer.key, layer.value], largest["projection"])
-        self._mixture = _smooth([layer.mixture], largest["mixture"])
+        self._attention_output = _smooth([layer.attention_output], largest["attention_output"])
         self._expansion = _smooth([layer.expansion], largest["expansion"])
         top = max(float(largest["contraction"].max()) * _KEPT_RANGE, -_LEAST_ACTIVATED)
         step = torch.tensor((top - _LEAST_ACTIVATED) / _STEPS)
@@ -102,8 +102,8 @@ class Int8Layer(Layer):
     def project(self, X: Tensor) -> Tensor:
         return self._projection(self._projection.quantize(X))
 
-    def mix(self, Y: Tensor) -> Tensor:
-        return self._mixture(self._mixture.quantize(Y))
+    def project_attention(self, Y: Tensor) -> Tensor:
+        return self._attention_output(self._attention_output.quantize(Y))
 
     def feed_forward(self, X: Tensor) -> Tensor:
         activated = self._expansion.activated_for(self._contraction, self._expansion.quantize(X))

@@ -1,6 +1,6 @@
 """BERT without padding: the layers run over word pieces one behind the other.
 
-Only attention sees texts apart. It pads them, in tables of like length, and is a small part of
+Only attention sees texts apart. It pads them, in buckets of like length, and is a small part of
 the work; matrix products, normalization and activations touch no padding at all.
 """
 
@@ -32,16 +32,16 @@ _BUILT_ALIKE = {"bert", "camembert", "roberta", "xlm-roberta"}
 
 
 @dataclass(frozen=True)
-class Tables:
-    """How texts lie side by side: those of like length in one table, padded to its width.
+class Buckets:
+    """How texts lie side by side: those of like length in one bucket, padded to its width.
 
         texts       places
-        a a a       a a a       Two tables, of two texts and a width of 3, and of one and 2.
-        b b         b b -       Behind them stands one more place, which is of no table.
+        a a a       a a a       Two buckets, of two texts and a width of 3, and of one and 2.
+        b b         b b -       Behind them stands one more place, which is of no bucket.
         c           c -  -
 
-    shapes (list[tuple[int, int]]): (n_texts, width) of each table; together all texts, in order.
-    counts (list[int]): The pieces of each table.
+    shapes (list[tuple[int, int]]): (n_texts, width) of each bucket; together all texts, in order.
+    counts (list[int]): The pieces of each bucket.
     sources (Tensor): The piece that stands in a place, (n_places + 1,); for padding, and in the
         place behind it all, the number of pieces, as of one more.
     places (Tensor): Where each piece stands, (n_pieces,).
@@ -59,7 +59,7 @@ class Tables:
 
     @cached_property
     def inside(self) -> list[Tensor]:
-        """Which places of each table hold a piece, (n_texts, width)."""
+        """Which places of each bucket hold a piece, (n_texts, width)."""
         parts = (self.sources[:-1] < len(self.places)).split(
             [n * width for n, width in self.shapes]
         )
@@ -67,7 +67,7 @@ class Tables:
 
     @cached_property
     def masks(self) -> list[Tensor | None]:
-        """Of each table, 0 for pieces and minus infinity for padding, (n_texts, 1, width).
+        """Of each bucket, 0 for pieces and minus infinity for padding, (n_texts, 1, width).
 
         None where it has no padding.
         """
@@ -79,34 +79,34 @@ class Tables:
         ]
 
     def spread(self, X: Tensor, *, padding: int = 0) -> Tensor:
-        """Pad the texts of a single table, (n_pieces,) to (n_texts, width)."""
+        """Pad the texts of a single bucket, (n_pieces,) to (n_texts, width)."""
         (shape,) = self.shapes
         return torch.cat([X, X.new_full((1,), padding)])[self.sources[:-1]].view(shape)
 
     def gather(self, X: Tensor) -> Tensor:
-        """Take a single table's padding away, (n_texts, width, ...) to (n_pieces, ...)."""
+        """Take a single bucket's padding away, (n_texts, width, ...) to (n_pieces, ...)."""
         return X.flatten(0, 1).index_select(0, self.places)
 
 
-def make_tables(
+def make_buckets(
     lengths: Sequence[Sequence[int]], device: torch.device, *, width_step: int = 1
-) -> Tables:
+) -> Buckets:
     """Lay texts out that stand one behind the other.
 
-    lengths (Sequence[Sequence[int]]): Pieces of each text of each table.
-    width_step (int): Tables are as wide as a multiple of this.
+    lengths (Sequence[Sequence[int]]): Pieces of each text of each bucket.
+    width_step (int): Buckets are as wide as a multiple of this.
     """
-    shapes = [(len(table), -(-max(table) // width_step) * width_step) for table in lengths]
+    shapes = [(len(bucket), -(-max(bucket) // width_step) * width_step) for bucket in lengths]
     # Of each text:
-    length = numpy.concatenate([numpy.asarray(table) for table in lengths])
+    length = numpy.concatenate([numpy.asarray(bucket) for bucket in lengths])
     width = numpy.concatenate([numpy.full(*shape) for shape in shapes])
     padding = width - length
     piece = numpy.arange(length.sum())
     places = piece + numpy.repeat(padding.cumsum() - padding, length)
     sources = numpy.full(width.sum() + 1, len(piece))
     sources[places] = piece
-    counts = [sum(table) for table in lengths]
-    return Tables(
+    counts = [sum(bucket) for bucket in lengths]
+    return Buckets(
         shapes, counts, torch.from_numpy(sources).to(device), torch.from_numpy(places).to(device)
     )
 
@@ -144,7 +144,7 @@ class Layer:
     def __init__(self, layer: Any) -> None:
         block = layer.attention
         self.query, self.key, self.value = block.self.query, block.self.key, block.self.value
-        self.mixture = block.output.dense
+        self.attention_output = block.output.dense
         self.expansion, self.contraction = layer.intermediate.dense, layer.output.dense
         self.activate = layer.intermediate.intermediate_act_fn
         self.attention_norm, self.output_norm = block.output.LayerNorm, layer.output.LayerNorm
@@ -156,7 +156,7 @@ class Layer:
             self.query,
             self.key,
             self.value,
-            self.mixture,
+            self.attention_output,
             self.expansion,
             self.contraction,
         ]
@@ -167,10 +167,10 @@ class Layer:
         weights = torch.cat([part.weight for part in parts])
         return linear(X, weights, torch.cat([part.bias for part in parts]))
 
-    def mix(self, Y: Tensor) -> Tensor:
+    def project_attention(self, Y: Tensor) -> Tensor:
         """What the heads have attended to, of all heads together."""
-        mixed: Tensor = self.mixture(Y)
-        return mixed
+        projected: Tensor = self.attention_output(Y)
+        return projected
 
     def feed_forward(self, X: Tensor) -> Tensor:
         """Each piece for itself."""
@@ -184,7 +184,7 @@ def run_packed(
     ids: Tensor,
     type_ids: Tensor | None,
     positions: Tensor,
-    tables: Tables,
+    buckets: Buckets,
 ) -> list[Tensor]:
     """The hidden states of word pieces, in training with the encoder's own dropout.
 
@@ -192,7 +192,7 @@ def run_packed(
     layers (Sequence[Layer]): Of `find_layers`.
     ids, type_ids, positions (Tensor): Of each piece: its number, its segment, and its place in
         its text, special pieces counted, from 0; (n_pieces,).
-    tables (Tables): Of all texts.
+    buckets (Buckets): Of all texts.
     RETURNS (list[Tensor]): Behind the embeddings and behind each layer, (n_pieces, width) each.
     """
     config = encoder.config
@@ -215,16 +215,16 @@ def run_packed(
     # Copies of a row, since zeros cannot be normalized where an encoder's epsilon is 0, as it is
     # when spacy-transformers has stored one of 1e-12.
     X = torch.cat([X, X[:1].detach().expand(n_rows - n_pieces, -1)])
-    behind = tables.places.new_full((n_rows - n_pieces,), tables.size)
-    places = torch.cat([tables.places, behind])
+    behind = buckets.places.new_full((n_rows - n_pieces,), buckets.size)
+    places = torch.cat([buckets.places, behind])
     states = [X]
     for layer in layers:
         X = states[-1]
         projected = layer.project(X)
         if not torch.is_grad_enabled():
             projected[n_pieces:] = 0  # as the values of padding
-        attended = _attend(tables, projected, places, config.num_attention_heads, attention_rate)
-        X = layer.attention_norm(X + drop(layer.mix(attended), rate))
+        attended = _attend(buckets, projected, places, config.num_attention_heads, attention_rate)
+        X = layer.attention_norm(X + drop(layer.project_attention(attended), rate))
         states.append(layer.output_norm(X + drop(layer.feed_forward(X), rate)))
     return [X[:n_pieces] for X in states]
 
@@ -254,39 +254,39 @@ class Rearrangement(torch.autograd.Function):
         return dY.index_select(0, inverse), None, None
 
 
-def _attend(tables: Tables, projected: Tensor, places: Tensor, heads: int, rate: float) -> Tensor:
+def _attend(buckets: Buckets, projected: Tensor, places: Tensor, heads: int, rate: float) -> Tensor:
     """Attention within each text, (n_rows, 3 * hidden) to (n_rows, hidden); any behind the texts.
 
     projected (Tensor): Queries, keys and values side by side; without a gradient, those behind
         the texts are zeros.
     places (Tensor): Where each piece stands, and for rows behind the pieces the place behind all
-        tables, (n_rows,).
+        buckets, (n_rows,).
     rate (float): Of dropout.
     """
     if projected.device.type == "cpu" and not torch.is_grad_enabled() and not rate:
-        quickly_attended = _attend_by_exponentials(tables, projected, places, heads)
+        quickly_attended = _attend_by_exponentials(buckets, projected, places, heads)
         if quickly_attended is not None:
             return quickly_attended
-    laid_out = Rearrangement.apply(projected, tables.sources, places)
-    sizes = [n_texts * width for n_texts, width in tables.shapes]
+    laid_out = Rearrangement.apply(projected, buckets.sources, places)
+    sizes = [n_texts * width for n_texts, width in buckets.shapes]
     # Split, not sliced: the gradient of a slice is as large as what it was cut from.
     *own, behind = laid_out.split([*sizes, 1])
     attended = [
         # (n_texts * width, 3 * hidden) -> (3, n_texts, heads, width, head_size)
-        _attend_in_table(X.view(*shape, 3, heads, -1).permute(2, 0, 3, 1, 4), mask, rate)
-        for X, shape, mask in zip(own, tables.shapes, tables.masks, strict=True)
+        _attend_in_bucket(X.view(*shape, 3, heads, -1).permute(2, 0, 3, 1, 4), mask, rate)
+        for X, shape, mask in zip(own, buckets.shapes, buckets.masks, strict=True)
     ]
     # (n_texts, heads, width, head_size) -> (n_texts * width, hidden)
     rows = [Y.transpose(1, 2).flatten(2).flatten(0, 1) for Y in attended]
     rows.append(behind.new_zeros(1, projected.shape[1] // 3))
-    return Rearrangement.apply(torch.cat(rows), places, tables.sources)
+    return Rearrangement.apply(torch.cat(rows), places, buckets.sources)
 
 
-def _attend_in_table(projected: Tensor, mask: Tensor | None, rate: float) -> Tensor:
-    """Attention within the texts of a table.
+def _attend_in_bucket(projected: Tensor, mask: Tensor | None, rate: float) -> Tensor:
+    """Attention within the texts of a bucket.
 
     projected (Tensor): Queries, keys and values, (3, n_texts, heads, width, head_size).
-    mask (Tensor | None): As of Tables.
+    mask (Tensor | None): As of Buckets.
     rate (float): Of dropout.
     RETURNS (Tensor): (n_texts, heads, width, head_size).
     """
@@ -299,7 +299,7 @@ def _attend_in_table(projected: Tensor, mask: Tensor | None, rate: float) -> Ten
 
 
 def _attend_by_scores(projected: Tensor, mask: Tensor | None, rate: float) -> Tensor:
-    """As `_attend_in_table`, with all scores at once, which in training takes less time.
+    """As `_attend_in_bucket`, with all scores at once, which in training takes less time.
 
     Torch's kernel for a CPU has no dropout, and what torch has in its place is slower.
     """
@@ -314,7 +314,7 @@ def _attend_by_scores(projected: Tensor, mask: Tensor | None, rate: float) -> Te
 
 
 def _attend_by_exponentials(
-    tables: Tables, projected: Tensor, places: Tensor, heads: int
+    buckets: Buckets, projected: Tensor, places: Tensor, heads: int
 ) -> Tensor | None:
     """As `_attend`, in use on a CPU, in half the time of torch's kernel in bf16.
 
@@ -325,17 +325,17 @@ def _attend_by_exponentials(
     RETURNS (Tensor | None): None where the sum of any text is too large or too small for that, or
         its scores would be too many.
     """
-    if any(n_texts * width**2 > _MOST_SCORES for n_texts, width in tables.shapes):
+    if any(n_texts * width**2 > _MOST_SCORES for n_texts, width in buckets.shapes):
         return None
     head_size = projected.shape[1] // (3 * heads)
-    laid_out = projected.index_select(0, tables.sources)
-    # Of the row behind the tables the sum stays 1, for nothing to be divided by zero.
+    laid_out = projected.index_select(0, buckets.sources)
+    # Of the row behind the buckets the sum stays 1, for nothing to be divided by zero.
     weighted = laid_out.new_ones(len(laid_out), heads, head_size + 1)
-    sizes = [n_texts * width for n_texts, width in tables.shapes]
+    sizes = [n_texts * width for n_texts, width in buckets.shapes]
     *own, _ = laid_out.split([*sizes, 1])
     *results, _ = weighted.split([*sizes, 1])
     nothing = laid_out.new_zeros(1, 1, 1)
-    for X, result, inside in zip(own, results, tables.inside, strict=True):
+    for X, result, inside in zip(own, results, buckets.inside, strict=True):
         n_texts, width = inside.shape
         # (n_texts * width, 3 * hidden) -> (3, n_texts, heads, width, head_size)
         X = X.view(n_texts, width, 3, heads, head_size).permute(2, 0, 3, 1, 4)

@@ -24,7 +24,7 @@ _SHIFT = 0.382
 _T = TypeVar("_T")
 
 
-class Kept(Generic[_T]):
+class WeightCache(Generic[_T]):
     """What was last made from weights, until they are trained, replaced or changed.
 
     Other arrays in their place are always seen, and operations of torch on a parameter. To look
@@ -33,7 +33,7 @@ class Kept(Generic[_T]):
     """
 
     def __init__(self) -> None:
-        self._made: _Made[_T] | None = None
+        self._entry: _Entry[_T] | None = None
 
     def get(self, weights: Sequence[Tensor], make: Callable[[], _T]) -> _T:
         """What was made last, or, where the weights are others than then, what is made now.
@@ -42,20 +42,16 @@ class Kept(Generic[_T]):
         make (Callable[[], _T]): Makes it.
         """
         state = [number for values in weights for number in _describe(values)]
-        made = self._made  # read once, since other Python threads may be at the same
-        if made is None or made.state != state or not made.has_its_sample():
+        entry = self._entry  # read once, since other Python threads may be at the same
+        if entry is None or entry.state != state or not entry.has_its_sample():
             views = [_view_some(values) for values in weights]
             sample = torch.cat(views)  # before: what changes meanwhile is to be seen
-            made = self._made = _Made(make(), state, views, sample)
-        return made.result
-
-    def forget(self) -> None:
-        """To be called where the weights are to learn."""
-        self._made = None
+            entry = self._entry = _Entry(make(), state, views, sample)
+        return entry.result
 
 
 @dataclass(frozen=True)
-class _Made(Generic[_T]):
+class _Entry(Generic[_T]):
     """What was made from weights, and how they were then.
 
     result (Any): What was made.
@@ -123,7 +119,7 @@ class PreparedLayer(Layer):
     def __init__(self, layer: Layer, dtype: torch.dtype) -> None:
         vars(self).update(vars(layer))
         self._projection = Product([layer.query, layer.key, layer.value], dtype)
-        self._mixture = Product([layer.mixture], dtype)
+        self._attention_output = Product([layer.attention_output], dtype)
         self._expansion = Product([layer.expansion], dtype)
         self._contraction = Product([layer.contraction], dtype)
         # Where it is GELU, it is done as the product is written, which spares its way to memory.
@@ -132,8 +128,8 @@ class PreparedLayer(Layer):
     def project(self, X: Tensor) -> Tensor:
         return self._projection(X)
 
-    def mix(self, Y: Tensor) -> Tensor:
-        return self._mixture(Y)
+    def project_attention(self, Y: Tensor) -> Tensor:
+        return self._attention_output(Y)
 
     def feed_forward(self, X: Tensor) -> Tensor:
         if self._joins:

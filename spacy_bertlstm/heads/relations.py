@@ -36,7 +36,7 @@ from spacy_bertlstm.heads.pairs import (
 )
 
 # Docs, and what is to be scored in each.
-Question = tuple[list[Doc], list[Candidates]]
+RelationInput = tuple[list[Doc], list[Candidates]]
 
 
 @dataclass(frozen=True)
@@ -71,7 +71,7 @@ def build_relation_classifier(
     window: int = 32,
     max_pairs: int = 2048,
     nO: int | None = None,
-) -> Model[Question, Floats2d]:
+) -> Model[RelationInput, Floats2d]:
     """Score the pairs of entities of a batch: one logit a label, each label for itself.
 
     An entity is the first, last and mean vector of its tokens and an embedding of its type; a
@@ -128,7 +128,7 @@ def build_relation_classifier(
 
 
 def forward(
-    model: Model[Question, Floats2d], X: Question, is_train: bool
+    model: Model[RelationInput, Floats2d], X: RelationInput, is_train: bool
 ) -> tuple[Floats2d, Callable[[Floats2d], Any]]:
     docs, candidates = X
     ops = model.ops
@@ -168,7 +168,7 @@ def _lay_out(candidates: list[Candidates], lengths: list[int]) -> Layout:
 
 
 def _project(
-    model: Model[Question, Floats2d],
+    model: Model[RelationInput, Floats2d],
     vectors: list[Floats2d],
     candidates: list[Candidates],
     is_train: bool,
@@ -236,7 +236,7 @@ def _ints(ops: Ops, values: Any) -> Ints1d:
 
 
 def init(
-    model: Model[Question, Floats2d], X: Question | None = None, Y: Floats2d | None = None
+    model: Model[RelationInput, Floats2d], X: RelationInput | None = None, Y: Floats2d | None = None
 ) -> None:
     docs = None if X is None else X[0]
     tok2vec = model.get_ref("tok2vec")

@@ -1,8 +1,8 @@
-"""Heads that turn token vectors into scores of tags, with and without their succession.
+"""Heads that turn token vectors into scores of tags, with and without scores of their transitions.
 
 Both give `CrfScores`, and both are decoded to the best legal path. Their attribute
 `legal_paths_only` says over what the loss is normalized: over the legal paths, as a CRF, or over
-all, which without scores of succession is the cross-entropy of each token by itself.
+all, which without scores of transitions is the cross-entropy of each token by itself.
 """
 
 from collections.abc import Callable
@@ -18,13 +18,13 @@ from spacy_bertlstm.heads.crf import CrfScores
 def build_crf_tagger(
     tok2vec: Model[list[Doc], list[Floats2d]], nO: int | None = None
 ) -> Model[list[Doc], CrfScores]:
-    """A linear layer that scores tags, and a table that scores their succession.
+    """A linear layer that scores tags, and a table that scores their transitions.
 
     tok2vec (Model[list[Doc], list[Floats2d]]): The encoder.
     nO (int | None): The number of tags; left open, the component sets it from its labels.
     RETURNS (Model[list[Doc], CrfScores]): Takes Docs, one with tokens at least.
     """
-    return _build_tagger(tok2vec, tag_succession(nO), nO, legal_paths_only=True)
+    return _build_tagger(tok2vec, crf_transitions(nO), nO, legal_paths_only=True)
 
 
 def build_softmax_tagger(
@@ -40,31 +40,31 @@ def build_softmax_tagger(
     nO (int | None): The number of tags; left open, the component sets it from its labels.
     RETURNS (Model[list[Doc], CrfScores]): Takes Docs, one with tokens at least.
     """
-    return _build_tagger(tok2vec, no_succession(nO), nO, legal_paths_only=False)
+    return _build_tagger(tok2vec, zero_transitions(nO), nO, legal_paths_only=False)
 
 
 def _build_tagger(
     tok2vec: Model[list[Doc], list[Floats2d]],
-    succession: Model[list[Floats2d], CrfScores],
+    transitions: Model[list[Floats2d], CrfScores],
     nO: int | None,
     *,
     legal_paths_only: bool,
 ) -> Model[list[Doc], CrfScores]:
     output: Model[Floats2d, Floats2d] = Linear(nO=nO)
-    model: Model[list[Doc], CrfScores] = chain(tok2vec, with_array(output), succession)
+    model: Model[list[Doc], CrfScores] = chain(tok2vec, with_array(output), transitions)
     model.set_ref("tok2vec", tok2vec)
     model.set_ref("output", output)
-    model.set_ref("succession", succession)
+    model.set_ref("transitions", transitions)
     model.attrs["legal_paths_only"] = legal_paths_only
     return model
 
 
-def no_succession(nO: int | None = None) -> Model[list[Floats2d], CrfScores]:
+def zero_transitions(nO: int | None = None) -> Model[list[Floats2d], CrfScores]:
     """Score every first tag, last tag and transition zero.
 
     nO (int | None): The number of tags.
     """
-    return Model("no_succession", forward_zeros, dims={"nO": nO})
+    return Model("zero_transitions", forward_zeros, dims={"nO": nO})
 
 
 def forward_zeros(
@@ -79,13 +79,13 @@ def forward_zeros(
     return CrfScores(emissions, zeros, zeros, model.ops.alloc2f(nO, nO)), backprop
 
 
-def tag_succession(nO: int | None = None) -> Model[list[Floats2d], CrfScores]:
+def crf_transitions(nO: int | None = None) -> Model[list[Floats2d], CrfScores]:
     """Join the parameters that score a text's first tag, last tag and each transition.
 
     nO (int | None): The number of tags.
     """
     return Model(
-        "tag_succession",
+        "crf_transitions",
         forward,
         init=init,
         dims={"nO": nO},

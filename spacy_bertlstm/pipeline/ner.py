@@ -21,14 +21,14 @@ from thinc.util import to_numpy
 from spacy_bertlstm.encoder.upstream import require_upstream
 from spacy_bertlstm.errors import BertLstmError
 from spacy_bertlstm.heads.crf import (
-    Chain,
     CrfScores,
+    Lattice,
     Legality,
-    Piece,
+    TagRun,
     crf_decode,
     crf_log_probs,
     crf_loss,
-    make_chain,
+    make_lattice,
 )
 from spacy_bertlstm.tags import (
     decode_tags,
@@ -96,13 +96,13 @@ class Decoding:
     spans (list[list[tuple[int, int, str]]]): (start, end, label) in tokens, one list a Doc,
         without entities that stood on the Doc before.
     paths (list[numpy.ndarray]): The tag of each token of each Doc.
-    chain (Chain): The scores, with what cannot be ruled out.
+    lattice (Lattice): The scores, with what cannot be ruled out.
     emissions (Sequence[Any]): The model's own, one (length, n_tags) array a Doc.
     """
 
     spans: list[list[tuple[int, int, str]]]
     paths: list[numpy.ndarray]
-    chain: Chain
+    lattice: Lattice
     emissions: Sequence[Any]
 
     def confidences(self, temperature: float) -> list[list[float]]:
@@ -110,11 +110,11 @@ class Decoding:
 
         temperature (float): Divides the scores; it changes no span.
         """
-        pieces: list[list[Piece]] = [
+        tag_runs: list[list[TagRun]] = [
             [(start, path[start:end]) for start, end, _ in spans]
             for spans, path in zip(self.spans, self.paths, strict=True)
         ]
-        log_probs = crf_log_probs(self.chain, pieces, temperature=temperature)
+        log_probs = crf_log_probs(self.lattice, tag_runs, temperature=temperature)
         # Rounding may leave the log of a certainty a little above zero.
         return [numpy.exp(numpy.minimum(values, 0)).tolist() for values in log_probs]
 
@@ -236,7 +236,7 @@ class BertLstmNer(TrainablePipe):
             self.add_label(label)
         if not self.labels:
             raise BertLstmError("BL301", name=self.name)
-        for ref in ("output", "succession"):
+        for ref in ("output", "transitions"):
             layer = self.model.get_ref(ref)
             nO = layer.get_dim("nO") if layer.has_dim("nO") else len(self.tags)
             if nO != len(self.tags):
@@ -281,20 +281,20 @@ class BertLstmNer(TrainablePipe):
         """
         require_upstream(self.model, docs, self.name)
         scores = self.model.predict(list(docs))
-        allowed = [self._open_tags(doc) for doc in docs]
-        chain = make_chain(scores, _legality(self.tags), allowed)
-        if not numpy.isfinite(chain.emissions).all():
+        allowed = [self._tags_beside_preset(doc) for doc in docs]
+        lattice = make_lattice(scores, _legality(self.tags), allowed)
+        if not numpy.isfinite(lattice.emissions).all():
             raise BertLstmError("BL304", name=self.name)
-        paths = crf_decode(chain)
+        paths = crf_decode(lattice)
         tags = self.tags
         spans = []
         for doc, path in zip(docs, paths, strict=True):
             preset = {ent.start for ent in doc.ents}
             found = decode_tags([tags[i] for i in path])
             spans.append([span for span in found if span[0] not in preset])
-        return Decoding(spans, paths, chain, scores.emissions)
+        return Decoding(spans, paths, lattice, scores.emissions)
 
-    def _open_tags(self, doc: Doc) -> numpy.ndarray | None:
+    def _tags_beside_preset(self, doc: Doc) -> numpy.ndarray | None:
         """The tags that are open to each token, (length, n_tags); None where all are.
 
         No entity begins or ends on a whitespace token. Entities that stand there keep their
@@ -374,7 +374,7 @@ class BertLstmNer(TrainablePipe):
         RAISES: BL304 where scores are not finite.
         """
         examples = list(examples)
-        allowed = [self._allowed_tags(example) for example in examples]
+        allowed = [self._tags_of_gold(example) for example in examples]
         legality = _legality(self.tags, self.model.attrs["legal_paths_only"])
         loss, gradient = crf_loss(scores, allowed, legality)
         if not numpy.isfinite(loss):
@@ -387,7 +387,7 @@ class BertLstmNer(TrainablePipe):
             gradient.transitions / n_words,
         )
 
-    def _allowed_tags(self, example: Example) -> numpy.ndarray:
+    def _tags_of_gold(self, example: Example) -> numpy.ndarray:
         """The tags that each token may have as far as the gold Doc tells, (length, n_tags)."""
         index = {tag: i for i, tag in enumerate(self.tags)}
         tags = _align_gold_tags(example)
@@ -415,11 +415,11 @@ class BertLstmNer(TrainablePipe):
     def _mean_loss(self, examples: list[Example]) -> float | None:
         if not all(self._emissions_key in eg.predicted.user_data for eg in examples):
             raise BertLstmError("BL312", name=self.name)
-        succession = self.model.get_ref("succession")
+        transitions = self.model.get_ref("transitions")
         total = 0.0
         for batch in minibatch(examples, _SCORED_AT_ONCE):
             kept = [eg.predicted.user_data[self._emissions_key] for eg in batch]
-            scores = succession.predict([self.model.ops.asarray2f(values) for values in kept])
+            scores = transitions.predict([self.model.ops.asarray2f(values) for values in kept])
             total += self.get_loss(batch, scores)[0] * sum(len(eg.predicted) for eg in batch)
         n_words = sum(len(eg.predicted) for eg in examples)
         return total / n_words if n_words else None

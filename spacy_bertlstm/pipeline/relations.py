@@ -30,7 +30,7 @@ from spacy_bertlstm.heads.pairs import (
     pair_all,
     pair_in_sentences,
 )
-from spacy_bertlstm.heads.relations import Question
+from spacy_bertlstm.heads.relations import RelationInput
 from spacy_bertlstm.pipeline.proposals import Decoding, Proposal
 from spacy_bertlstm.schemas import get_schema
 from spacy_bertlstm.tokens.build import RelationKey
@@ -104,7 +104,7 @@ upstream = "*"
 def make_relations(
     nlp: Language,
     name: str,
-    model: Model[Question, Floats2d],
+    model: Model[RelationInput, Floats2d],
     scorer: Callable[..., dict[str, Any]] | None,
     candidates: PairGenerator | None,
     spans: str | None,
@@ -178,7 +178,7 @@ class BertLstmRelations(TrainablePipe):
     def __init__(
         self,
         vocab: Vocab,
-        model: Model[Question, Floats2d],
+        model: Model[RelationInput, Floats2d],
         name: str = "relations",
         *,
         scorer: Callable[..., dict[str, Any]] | None = None,

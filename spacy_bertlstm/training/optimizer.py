@@ -18,7 +18,7 @@ from torch.optim.adamw import adamw
 
 KeyT = tuple[int, str]
 
-# Of tag_succession: the scores of the first tag, of the last, and of each transition.
+# Of crf_transitions: the scores of the first tag, of the last, and of each transition.
 _CRF_PARAMETERS = {"starts", "ends", "transitions"}
 # "encoder.layer.3.attention.self.query.weight", "layers.3.fc1.weight"
 _LAYER = re.compile(r"(?:^|\.)layers?\.(\d+)\.")

@@ -9,9 +9,9 @@ from thinc.api import Model, NumpyOps, get_current_ops
 
 from spacy_bertlstm.encoder import bilstm
 from spacy_bertlstm.encoder.bilstm import stacked_bilstm
+from spacy_bertlstm.encoder.lstm_layout import LstmLayout, make_lstm_layout
 from spacy_bertlstm.encoder.precision import Precision, autocast_dtype
 from spacy_bertlstm.encoder.prepared import has_prepared_lstm
-from spacy_bertlstm.encoder.stairs import Stairs, make_stairs
 
 
 @pytest.fixture
@@ -191,12 +191,12 @@ def test_padding_is_short_beside_the_sequences(
 ) -> None:
     places: list[int] = []
 
-    def note(lengths: list[int], device: torch.device, **settings: Any) -> Stairs:
-        stairs = make_stairs(lengths, device, **settings)
-        places.append(len(stairs.sources))
-        return stairs
+    def note(lengths: list[int], device: torch.device, **settings: Any) -> LstmLayout:
+        layout = make_lstm_layout(lengths, device, **settings)
+        places.append(len(layout.sources))
+        return layout
 
-    monkeypatch.setattr(bilstm, "make_stairs", note)
+    monkeypatch.setattr(bilstm, "make_lstm_layout", note)
     Xs = [numpy.zeros((length, 2), dtype="f") for length in lengths]
     stacked_bilstm(2, 1, dropout=0.0).initialize(X=Xs).predict(Xs)
     assert places[-1] <= most * sum(lengths)

@@ -17,7 +17,7 @@ from transformers.utils import ModelOutput
 
 from spacy_bertlstm.encoder import budget
 from spacy_bertlstm.encoder.budget import group_runs
-from spacy_bertlstm.encoder.packed import find_layers, make_tables
+from spacy_bertlstm.encoder.packed import find_layers, make_buckets
 from spacy_bertlstm.encoder.transformer import TransformerModel, build_transformer_model
 from spacy_bertlstm.encoder.windows import make_sentence_windows
 
@@ -106,14 +106,14 @@ def test_tables_hold_each_run_once_and_keep_to_the_budget(
     lengths: list[int], most: int, packs: bool, device: str
 ) -> None:
     batches = group_runs(lengths, most, device=device, packs=packs)
-    runs = [i for tables in batches for table in tables for i in table]
+    runs = [i for buckets in batches for bucket in buckets for i in bucket]
     assert sorted(runs) == list(range(len(lengths)))
-    for tables in batches:
-        of_tables = [[lengths[i] for i in table] for table in tables]
+    for buckets in batches:
+        of_buckets = [[lengths[i] for i in bucket] for bucket in buckets]
         step = budget.find_width_step(device=device, packs=packs)
-        laid_out = make_tables(of_tables, torch.device("cpu"), width_step=step)
-        assert laid_out.size <= most or sum(map(len, tables)) == 1
-        assert packs or len(tables) == 1
+        laid_out = make_buckets(of_buckets, torch.device("cpu"), width_step=step)
+        assert laid_out.size <= most or sum(map(len, buckets)) == 1
+        assert packs or len(buckets) == 1
     if device == "cuda" and max(lengths) * len(lengths) <= most:
         assert len(batches) == len(batches[0]) == 1
 
@@ -122,18 +122,18 @@ def test_tables_hold_each_run_once_and_keep_to_the_budget(
 @pytest.mark.parametrize("packs", [True, False])
 def test_on_a_cpu_runs_of_a_table_are_of_like_length(lengths: list[int], packs: bool) -> None:
     batches = group_runs(lengths, 10**6, device="cpu", packs=packs)
-    ordered = [[lengths[i] for i in table] for tables in batches for table in tables]
+    ordered = [[lengths[i] for i in bucket] for buckets in batches for bucket in buckets]
     assert len(batches) == (1 if packs else len(ordered))
 
     def is_full(n_runs: int, length: int) -> bool:
         width = -(-length // budget._WIDTH_STEP) * budget._WIDTH_STEP
         return packs and n_runs * width**2 > budget._MOST_SCORES
 
-    for table, next_table in itertools.pairwise(ordered):
-        assert budget._CLOSENESS * table[0] > next_table[0] or is_full(len(table) + 1, table[0])
-    for table in ordered:
-        assert table[-1] >= budget._CLOSENESS * table[0]
-        assert len(table) == 1 or not is_full(len(table), table[0])
+    for bucket, next_bucket in itertools.pairwise(ordered):
+        assert budget._CLOSENESS * bucket[0] > next_bucket[0] or is_full(len(bucket) + 1, bucket[0])
+    for bucket in ordered:
+        assert bucket[-1] >= budget._CLOSENESS * bucket[0]
+        assert len(bucket) == 1 or not is_full(len(bucket), bucket[0])
 
 
 def test_an_encoder_whose_weights_are_frozen_teaches_what_stands_above(build: Build) -> None:

@@ -5,13 +5,13 @@ import torch
 from torch.nn.utils.rnn import pack_sequence, unpack_sequence
 
 from spacy_bertlstm.encoder.bilstm import TorchLstm, TrainedLayer, run_layer
-from spacy_bertlstm.encoder.stairs import Stairs, make_stairs
+from spacy_bertlstm.encoder.lstm_layout import LstmLayout, make_lstm_layout
 
 
 def run_torchs(
-    X: torch.Tensor, stairs: Stairs, apart: bool, *weights: torch.Tensor
+    X: torch.Tensor, layout: LstmLayout, in_parallel: bool, *weights: torch.Tensor
 ) -> torch.Tensor:
-    return run_layer(X, stairs, apart, (TorchLstm(weights[:4]), TorchLstm(weights[4:])))
+    return run_layer(X, layout, in_parallel, (TorchLstm(weights[:4]), TorchLstm(weights[4:])))
 
 
 @pytest.mark.parametrize("run", [TrainedLayer.apply, run_torchs])
@@ -30,9 +30,9 @@ def test_outputs_and_gradients_equal_torchs(
 
     packed = pack_sequence(list(X.split(lengths)), enforce_sorted=False)
     expected = torch.cat(unpack_sequence(lstm(packed)[0]))
-    stairs = make_stairs(lengths, X.device, tread_price=price, sizes=sizes)
-    apart = run is not run_torchs and len(lengths) > 1
-    Y = run(X[stairs.sources], stairs, apart, *weights)[stairs.places]
+    layout = make_lstm_layout(lengths, X.device, segment_price=price, sizes=sizes)
+    in_parallel = run is not run_torchs and len(lengths) > 1
+    Y = run(X[layout.sources], layout, in_parallel, *weights)[layout.places]
     torch.testing.assert_close(Y, expected, atol=1e-6, rtol=1e-5)
 
     found = torch.autograd.grad(Y, [X, *weights], dY)
@@ -46,10 +46,12 @@ def test_gradients_repeat_to_the_bit() -> None:
     lengths = [70, 3, 9]
     weights = [weight for _, weight in torch.nn.LSTM(6, 4, bidirectional=True).named_parameters()]
     weights = [weight.detach().bfloat16().requires_grad_() for weight in weights]
-    stairs = make_stairs(lengths, torch.device("cpu"), tread_price=0, sizes=(64, 16))
-    X = torch.randn(len(stairs.sources), 6).bfloat16().requires_grad_()
+    layout = make_lstm_layout(lengths, torch.device("cpu"), segment_price=0, sizes=(64, 16))
+    X = torch.randn(len(layout.sources), 6).bfloat16().requires_grad_()
     first, second = (
-        torch.autograd.grad(TrainedLayer.apply(X, stairs, apart, *weights).sum(), [X, *weights])
-        for apart in (False, True)
+        torch.autograd.grad(
+            TrainedLayer.apply(X, layout, in_parallel, *weights).sum(), [X, *weights]
+        )
+        for in_parallel in (False, True)
     )
     assert all(map(torch.equal, first, second))

@@ -21,7 +21,7 @@ from transformers import (
 )
 
 from spacy_bertlstm.encoder import packed
-from spacy_bertlstm.encoder.packed import find_layers, make_tables, run_packed
+from spacy_bertlstm.encoder.packed import find_layers, make_buckets, run_packed
 
 SMALL = {
     "vocab_size": 60,
@@ -69,10 +69,10 @@ def run(
     lengths: list[list[int]] = LENGTHS,
 ) -> torch.Tensor:
     width_step = 4 if lengths is LENGTHS else 1
-    tables = make_tables(lengths, torch.device("cpu"), width_step=width_step)
-    assert (tables.size > len(ids)) == (lengths is LENGTHS)
-    positions = torch.cat([torch.arange(length) for table in lengths for length in table])
-    return run_packed(encoder, find_layers(encoder), ids, type_ids, positions, tables)[-1]
+    buckets = make_buckets(lengths, torch.device("cpu"), width_step=width_step)
+    assert (buckets.size > len(ids)) == (lengths is LENGTHS)
+    positions = torch.cat([torch.arange(length) for bucket in lengths for length in bucket])
+    return run_packed(encoder, find_layers(encoder), ids, type_ids, positions, buckets)[-1]
 
 
 def run_one_by_one(
@@ -81,7 +81,7 @@ def run_one_by_one(
     type_ids: torch.Tensor | None,
     lengths: list[list[int]],
 ) -> torch.Tensor:
-    of_texts = [length for table in lengths for length in table]
+    of_texts = [length for bucket in lengths for length in bucket]
     segments = [None] * len(of_texts) if type_ids is None else type_ids.split(of_texts)
     outputs = [
         encoder(
@@ -123,7 +123,7 @@ def test_vectors_and_gradients_equal_those_of_transformers(
             }
         )
     torch.testing.assert_close(*outputs, atol=1e-5, rtol=1e-5)
-    # Of the embeddings, and in each layer of each table's attention and of two sums.
+    # Of the embeddings, and in each layer of each bucket's attention and of two sums.
     assert rates == in_training * (1 + 2 * (2 + len(lengths))) * [0.1]
     ours, theirs = gradients
     assert ours.keys() == theirs.keys()

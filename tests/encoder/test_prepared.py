@@ -62,7 +62,7 @@ def test_an_activation_that_cannot_be_joined_to_a_product_runs_behind_it(activat
         prepared = PreparedLayer(layer, torch.float32)
         torch.testing.assert_close(prepared.feed_forward(X), layer.feed_forward(X))
         torch.testing.assert_close(prepared.project(X), layer.project(X))
-        torch.testing.assert_close(prepared.mix(X), layer.mix(X))
+        torch.testing.assert_close(prepared.project_attention(X), layer.project_attention(X))
 
 
 @pytest.mark.parametrize("product", range(6))

@@ -10,11 +10,11 @@ from spacy_bertlstm.heads import crf
 from spacy_bertlstm.heads.crf import (
     CrfScores,
     Legality,
-    Piece,
+    TagRun,
     crf_decode,
     crf_log_probs,
     crf_loss,
-    make_chain,
+    make_lattice,
 )
 from spacy_bertlstm.tags import (
     decode_tags,
@@ -110,7 +110,7 @@ def decode(
     legality: Legality = LEGALITY,
     allowed: list[numpy.ndarray | None] | None = None,
 ) -> list[numpy.ndarray]:
-    return crf_decode(make_chain(scores, legality, allowed))
+    return crf_decode(make_lattice(scores, legality, allowed))
 
 
 LENGTHS = [[1], [2], [3], [1, 2, 3], [3, 1, 0, 2, 1]]
@@ -163,7 +163,7 @@ def test_loss_of_five_tokens_equals_enumeration(
         assert loss == pytest.approx(brute_loss(scores, masks, FEW_LEGALITY), abs=1e-9)
 
 
-def every_piece(tags: tuple[str, ...], length: int) -> list[Piece]:
+def every_piece(tags: tuple[str, ...], length: int) -> list[TagRun]:
     """Every entity that a text could hold, and each tag alone."""
     labels = sorted({tag[2:] for tag in tags if tag != "O"})
     spans = [
@@ -179,7 +179,7 @@ def every_piece(tags: tuple[str, ...], length: int) -> list[Piece]:
 def brute_log_probs(
     scores: CrfScores,
     text: int,
-    pieces: list[Piece],
+    pieces: list[TagRun],
     legality: Legality,
     mask: numpy.ndarray | None,
     temperature: float,
@@ -228,8 +228,8 @@ def test_probabilities_of_pieces_equal_enumeration(
     some = iter(random_masks(rng, full, 1.0, legality))
     masks = [next(some) if length and constrained else None for length in lengths]
     pieces = [every_piece(tags, length) for length in lengths]
-    chain = make_chain(scores, legality, masks)
-    found = crf_log_probs(chain, pieces, temperature=temperature)
+    lattice = make_lattice(scores, legality, masks)
+    found = crf_log_probs(lattice, pieces, temperature=temperature)
     assert len(found) == len(lengths)
     for text, length in enumerate(lengths):
         assert len(found[text]) == len(pieces[text])
@@ -241,9 +241,9 @@ def test_probabilities_of_pieces_equal_enumeration(
 
 
 def test_without_pieces_there_are_no_probabilities(rng: numpy.random.Generator) -> None:
-    chain = make_chain(random_scores(rng, [2, 0, 1]), LEGALITY)
-    assert [len(found) for found in crf_log_probs(chain, [[], [], []])] == [0, 0, 0]
-    empty = make_chain(random_scores(rng, [0, 0]), LEGALITY)
+    lattice = make_lattice(random_scores(rng, [2, 0, 1]), LEGALITY)
+    assert [len(found) for found in crf_log_probs(lattice, [[], [], []])] == [0, 0, 0]
+    empty = make_lattice(random_scores(rng, [0, 0]), LEGALITY)
     assert [len(found) for found in crf_log_probs(empty, [[], []])] == [0, 0]
     assert [len(path) for path in crf_decode(empty)] == [0, 0]
 
@@ -312,14 +312,14 @@ def test_a_text_gives_the_same_alone_and_in_a_batch(rng: numpy.random.Generator)
     scores = random_scores(rng, [4, 1, 7, 4])
     masks = random_masks(rng, [4, 1], 0.5) + [None, None]
     pieces = [every_piece(TAGS, length) for length in (4, 1, 7, 4)]
-    chain = make_chain(scores, LEGALITY, masks)
+    lattice = make_lattice(scores, LEGALITY, masks)
     together = zip(
-        scores.emissions, masks, pieces, crf_decode(chain), crf_log_probs(chain, pieces),
+        scores.emissions, masks, pieces, crf_decode(lattice), crf_log_probs(lattice, pieces),
         strict=True,
     )  # fmt: skip
     for emissions, mask, text_pieces, path, log_probs in together:
         one = CrfScores([emissions], scores.starts, scores.ends, scores.transitions)
-        alone = make_chain(one, LEGALITY, [mask])
+        alone = make_lattice(one, LEGALITY, [mask])
         assert crf_decode(alone)[0].tolist() == path.tolist()
         numpy.testing.assert_allclose(crf_log_probs(alone, [text_pieces])[0], log_probs, 1e-9)
 
@@ -339,14 +339,14 @@ def test_long_texts_keep_their_precision(rng: numpy.random.Generator) -> None:
     assert numpy.abs(gradient.emissions[0].sum(axis=1)).max() < 1e-5
 
     single = [(2500, [tag]) for tag in range(len(TAGS))]
-    chain = make_chain(long, LEGALITY)
-    (log_probs,) = crf_log_probs(chain, [single])
+    lattice = make_lattice(long, LEGALITY)
+    (log_probs,) = crf_log_probs(lattice, [single])
     assert numpy.exp(log_probs).sum() == pytest.approx(1.0, abs=1e-12)
     marginals = gradient.emissions[0][2500].copy()
     marginals[0] += 1
     numpy.testing.assert_allclose(numpy.exp(log_probs), marginals, atol=1e-6)
     # One path from end to end: its probability is the exponential of minus its loss.
-    (whole,) = crf_log_probs(chain, [[(0, [0] * 5000)]])
+    (whole,) = crf_log_probs(lattice, [[(0, [0] * 5000)]])
     assert whole[0] == pytest.approx(-loss, rel=1e-9)
 
 
@@ -374,8 +374,8 @@ def test_sums_are_formed_with_care_only_where_exponentials_underflow(
     scores = random_scores(rng, [8, 0, 1], scale=scale * temperature)
     masks = [numpy.ones((length, len(TAGS)), dtype=bool) for length in (8, 0, 1)]
     masks[0][barred, 1:] = False
-    pieces: list[list[Piece]] = [[(2, [0])], [], []]
-    crf_log_probs(make_chain(scores, LEGALITY, masks), pieces, temperature=temperature)
+    pieces: list[list[TagRun]] = [[(2, [0])], [], []]
+    crf_log_probs(make_lattice(scores, LEGALITY, masks), pieces, temperature=temperature)
     assert walk.call_count == walks
 
 
@@ -401,7 +401,7 @@ def test_extreme_scores_stay_exact(rng: numpy.random.Generator, scale: float) ->
         assert loss == pytest.approx(brute_loss(scores, masks), rel=1e-6, abs=1e-6)
         assert numpy.isfinite(gradient.transitions).all()
         pieces = [every_piece(TAGS, length) for length in lengths]
-        found = crf_log_probs(make_chain(scores, LEGALITY, masks), pieces)
+        found = crf_log_probs(make_lattice(scores, LEGALITY, masks), pieces)
         for text in range(len(lengths)):
             expected = brute_log_probs(scores, text, pieces[text], LEGALITY, masks[text], 1.0)
             numpy.testing.assert_allclose(numpy.exp(found[text]), numpy.exp(expected), atol=1e-6)

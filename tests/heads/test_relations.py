@@ -11,7 +11,7 @@ from thinc.types import Floats2d
 
 from spacy_bertlstm.errors import BertLstmError
 from spacy_bertlstm.heads.pairs import Candidates, pair_all
-from spacy_bertlstm.heads.relations import Question, build_relation_classifier
+from spacy_bertlstm.heads.relations import RelationInput, build_relation_classifier
 
 NLP = spacy.blank("en")
 SPANS = [[(0, 2), (1, 3), (5, 6)], [], [(0, 1), (7, 9)]]
@@ -41,7 +41,7 @@ def vectors(rng: numpy.random.Generator) -> Vectors:
 
 
 @pytest.fixture
-def question() -> Question:
+def question() -> RelationInput:
     docs = [Doc(NLP.vocab, words=["w"] * length) for length in LENGTHS]
     candidates = []
     for doc, spans in zip(docs, SPANS, strict=True):
@@ -53,7 +53,7 @@ def question() -> Question:
 
 @pytest.fixture
 def make_model(
-    vectors: Vectors, question: Question, rng: numpy.random.Generator
+    vectors: Vectors, question: RelationInput, rng: numpy.random.Generator
 ) -> Callable[..., Model]:
     def make(**settings: int) -> Model:
         model = build_relation_classifier(
@@ -70,7 +70,9 @@ def make_model(
     return make
 
 
-def test_gradients(make_model: Callable[..., Model], vectors: Vectors, question: Question) -> None:
+def test_gradients(
+    make_model: Callable[..., Model], vectors: Vectors, question: RelationInput
+) -> None:
     """Of every parameter and of what the encoder gives, by numbers."""
     model = make_model()
     weights = numpy.random.default_rng(1).normal(size=(8, 3)).astype("f")
@@ -105,7 +107,7 @@ def test_gradients(make_model: Callable[..., Model], vectors: Vectors, question:
 
 @pytest.mark.parametrize("most", [1, 3, 8, 100])
 def test_prediction_in_chunks_changes_nothing(
-    most: int, make_model: Callable[..., Model], question: Question
+    most: int, make_model: Callable[..., Model], question: RelationInput
 ) -> None:
     model = make_model(max_pairs=most)
     seen = []
@@ -126,7 +128,7 @@ def test_prediction_in_chunks_changes_nothing(
 
 @pytest.mark.parametrize("n_spans", [0, 2])
 def test_without_pairs_the_encoder_gets_zeros(
-    n_spans: int, make_model: Callable[..., Model], vectors: Vectors, question: Question
+    n_spans: int, make_model: Callable[..., Model], vectors: Vectors, question: RelationInput
 ) -> None:
     docs, candidates = question
     none = [

@@ -26,7 +26,7 @@ def make_random_ner(
             ner.add_label(label)
         example = Example(nlp.make_doc("no pain"), Doc(nlp.vocab, words=["no", "pain"]))
         nlp.initialize(lambda: [example])
-        for ref in ("output", "succession"):
+        for ref in ("output", "transitions"):
             layer = ner.model.get_ref(ref)
             for name in layer.param_names:
                 shape = layer.get_param(name).shape

@@ -329,7 +329,7 @@ def test_the_softmax_head_learns_each_token_for_itself(make_random_ner: MakeNer)
     numpy.testing.assert_allclose(gradient.emissions[0][0], 0, atol=1e-7)
     backprop(gradient)
     assert ner.model.get_ref("output").has_grad("W")
-    assert not ner.model.get_ref("succession").param_names
+    assert not ner.model.get_ref("transitions").param_names
 
 
 def test_the_softmax_head_overfits_and_reloads(make_random_ner: MakeNer, tmp_path) -> None:

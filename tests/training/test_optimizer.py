@@ -168,7 +168,7 @@ def test_names_tell_the_parts_of_a_pipeline(
         nlp.get_pipe(part).finish_update(note)
     assert len(names["transformer"]) > 20
     assert all(is_encoder_parameter(name) for name in names["transformer"])
-    assert len(names["ner"]) == 16 + 2 + 3  # BiLSTM, linear layer, succession of tags
+    assert len(names["ner"]) == 16 + 2 + 3  # BiLSTM, linear layer, scores of transitions
     assert not any(is_encoder_parameter(name) for name in names["ner"])
 
 
