@@ -83,7 +83,7 @@ MESSAGES = {
     "BL302": "component '{name}': {label} cannot be a label. Give a string that is not empty.",
     "BL303": "component '{name}': adding label '{label}' after initialization is not possible. "
     "Give all labels at initialization.",
-    "BL304": "component '{name}': the scores hold values that are not finite. "
+    "BL304": "component '{name}': the scores hold values that are not finite, or beyond 1e8. "
     "Lower the learning rate or check the encoder's weights.",
     "BL305": "window of {window} tokens: it must be at least 1.",
     "BL306": "the encoder takes {limit} word pieces a window, too few for {special} special "
@@ -116,6 +116,9 @@ MESSAGES = {
     "BL324": "a BiLSTM of hidden_width = {hidden_width} and depth = {depth}: both must be at "
     "least 1. For the encoder alone, put its listener in the place of the BiLSTM.",
     "BL325": "precision = '{precision}': no such precision. Give one of: {known}.",
+    "BL326": "mix_layers = {given}, but the transformer's weights are from mix_layers = {stored}. "
+    "Give the pipeline the setting that it was trained with.",
+    "BL327": "max_pieces = {max_pieces}: it must be at least 1.",
     "BL330": "{path}: not a trained pipeline ({reason}). Give a folder that training wrote, "
     "such as training/model-best.",
     "BL331": "{path}: the pruned pipeline predicts otherwise on {docs} of {total} Docs, the first "

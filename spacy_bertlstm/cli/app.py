@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import signal
+import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from enum import StrEnum
@@ -37,12 +39,35 @@ FormatName = StrEnum("FormatName", {name: name for name in FORMATS})  # type: ig
 
 @contextmanager
 def errors_as_messages() -> Iterator[None]:
-    """End a command with one line and exit code 1 where the input is at fault."""
+    """End a command with one line and exit code 1 where the input is at fault.
+
+    A signal to end makes it take away what it has begun to write, as Ctrl-C does.
+    """
     try:
-        yield
+        with _unwound_by_signals():
+            yield
     except BertLstmError as error:
         typer.secho(f"✘ {error}", fg=typer.colors.RED, err=True)
         raise typer.Exit(1) from None
+
+
+@contextmanager
+def _unwound_by_signals() -> Iterator[None]:
+    def end(number: int, frame: Any) -> None:
+        raise SystemExit(128 + number)  # as a shell tells of it
+
+    found = [getattr(signal, name, None) for name in ("SIGTERM", "SIGHUP")]
+    # Not those that the caller, such as nohup, has made up its mind on.
+    numbers = [n for n in found if n is not None and signal.getsignal(n) is signal.SIG_DFL]
+    if threading.current_thread() is not threading.main_thread():
+        numbers = []  # which alone may say what is done
+    for number in numbers:
+        signal.signal(number, end)
+    try:
+        yield
+    finally:
+        for number in numbers:
+            signal.signal(number, signal.SIG_DFL)
 
 
 def use_gpu(gpu_id: int, *, silent: bool = True) -> None:

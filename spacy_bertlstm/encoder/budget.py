@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, cast
 from weakref import WeakKeyDictionary
 
@@ -20,6 +21,7 @@ from spacy_bertlstm.encoder.packed import Buckets, Layer, find_layers, make_buck
 from spacy_bertlstm.encoder.pieces import Pieces
 from spacy_bertlstm.encoder.precision import Precision, autocast_dtype
 from spacy_bertlstm.encoder.prepared import PreparedLayer, WeightCache, has_prepared_products
+from spacy_bertlstm.errors import BertLstmError
 from spacy_bertlstm.threads import require_own_threads
 
 # In training batches of 640 words, of case reports, padding falls from 34 % of the pieces to 7 %.
@@ -128,7 +130,7 @@ class BudgetShim(HFShim):
         self._model.train()
         _PREPARED.pop(self._model, None)  # of weights that are to change
         fits = len(batches) == 1 or sum(batch.buckets.size for batch in batches) <= self.max_pieces
-        with self._autocast():
+        with torch.enable_grad(), self._autocast():
             if fits:
                 # Of the embeddings of BERT's build; other encoders may have others.
                 with _sparse_gradient(self._model.embeddings.word_embeddings if layers else None):
@@ -177,11 +179,13 @@ class BudgetShim(HFShim):
         prepare = self._preparation() if layers else None
         if prepare is None:
             return layers
+        parts = [part for layer in layers for part in layer.parts]
         products = [product for layer in layers for product in layer.products]
         weights = [values for product in products for values in (product.weight, product.bias)]
-        return _PREPARED.setdefault(self._model, WeightCache()).get(
-            weights, lambda: prepare(layers)
-        )
+        if self.precision is Precision.int8:  # whose range is that of all that comes before
+            weights = list(self._model.parameters())
+        cache = _PREPARED.setdefault(self._model, WeightCache())
+        return cache.get(weights, lambda: prepare(layers), parts)
 
     def _preparation(self) -> Callable[[Sequence[Layer]], Sequence[Layer]] | None:
         """What makes layers ready for the products that are wanted; None where nothing does."""
@@ -195,7 +199,9 @@ class BudgetShim(HFShim):
 
     def _quantize(self, layers: Sequence[Layer]) -> Sequence[Layer]:
         positions: int = self._model.config.max_position_embeddings
-        sample = sample_vocabulary(self._hfmodel.tokenizer, positions // 2)
+        # A tokenizer may have ids that the encoder has no embeddings for.
+        n_ids = self._model.embeddings.word_embeddings.num_embeddings
+        sample = sample_vocabulary(self._hfmodel.tokenizer, positions // 2, n_ids=n_ids)
         return quantize_layers(layers, lambda measured: self._run(sample, measured, None))
 
     def _run(self, batch: SubBatch, layers: Sequence[Layer], layer_mix: Tensor | None) -> Tensor:
@@ -267,7 +273,8 @@ def budgeted_encoder(shim: BudgetShim, *, mix_layers: bool) -> Model[Pieces, Ten
     """
     return Model(
         "hf-pytorch",
-        forward,
+        # No attribute, since these are stored with the weights, and the config is to be checked.
+        partial(forward, mix_layers=mix_layers),
         shims=[shim],
         dims={"nI": None, "nO": None},
         params={"layer_mix": None} if mix_layers else {},
@@ -283,16 +290,22 @@ def start_mix(model: Model[Pieces, Tensor]) -> None:
 
 
 def forward(
-    model: Model[Pieces, Tensor], pieces: Pieces, is_train: bool
+    model: Model[Pieces, Tensor], pieces: Pieces, is_train: bool, *, mix_layers: bool
 ) -> tuple[Tensor, Callable[[Tensor], list]]:
     require_own_threads()
+    stored = model.has_param("layer_mix") is True
+    if stored is not mix_layers:
+        raise BertLstmError("BL326", given=mix_layers, stored=stored)
     shim = cast(BudgetShim, model.shims[0])
     device, layers = shim.device, shim.find_layers()
     packs = bool(layers)
     grouped = group_runs(pieces.lengths.tolist(), shim.max_pieces, device=device.type, packs=packs)
     width_step = find_width_step(device=device.type, packs=packs)
     batches = [_lay_out(pieces, buckets, device, width_step) for buckets in grouped]
-    layer_mix = xp2torch(model.get_param("layer_mix")) if model.param_names else None
+    if not batches:  # blanks alone, of which the tokenizer makes no pieces
+        width: int = shim._model.config.hidden_size
+        return torch.zeros(0, width, device=device), lambda dY: []
+    layer_mix = xp2torch(model.get_param("layer_mix")) if mix_layers else None
     if is_train:
         if layer_mix is not None:
             layer_mix.requires_grad_()
@@ -328,14 +341,15 @@ def group_runs(
         of like length; a GPU takes longer for more buckets.
     packs (bool): Whether an encoder takes several buckets at once. Then, on a CPU, a bucket holds
         no more runs than the cache has room for their scores.
-    RETURNS (list[list[list[int]]]): Indices, the longest first, so that padding is short.
+    RETURNS (list[list[list[int]]]): Indices, the longest first, so that padding is short; none of
+        runs without pieces, as blanks are where a tokenizer adds no special ones.
     """
     by_scores = packs and device == "cpu"
     step = find_width_step(device=device, packs=packs)
     closeness = _CLOSENESS if device == "cpu" else 0.0
     batches: list[list[list[int]]] = []
     room = longest = width = 0
-    for i in sorted(range(len(lengths)), key=lambda i: -lengths[i]):
+    for i in sorted(numpy.flatnonzero(lengths).tolist(), key=lambda i: -lengths[i]):
         bucket = batches[-1][-1] if batches else []
         too_many = by_scores and (len(bucket) + 1) * width**2 > _MOST_SCORES
         if bucket and width <= room and lengths[i] >= closeness * longest and not too_many:
@@ -352,14 +366,15 @@ def group_runs(
     return batches
 
 
-def sample_vocabulary(tokenizer: Any, longest: int) -> SubBatch:
+def sample_vocabulary(tokenizer: Any, longest: int, *, n_ids: int) -> SubBatch:
     """Texts of word pieces of all kinds, drawn from the vocabulary; always the same.
 
     tokenizer (PreTrainedTokenizerFast): Puts its special pieces around them.
     longest (int): Pieces of a text, without these.
+    n_ids (int): The ids that may be drawn are below it.
     """
     shape = _SAMPLE_TEXTS, min(_SAMPLE_LENGTH, longest)
-    draws = numpy.random.default_rng(0).integers(len(tokenizer), size=shape)
+    draws = numpy.random.default_rng(0).integers(min(len(tokenizer), n_ids), size=shape)
     texts = [tokenizer.build_inputs_with_special_tokens(row) for row in draws.tolist()]
     lengths = [len(text) for text in texts]
     return SubBatch(

@@ -42,14 +42,16 @@ def can_quantize(encoder: Any) -> bool:
 
 def quantize_layers(
     layers: Sequence[Layer], run: Callable[[Sequence[Layer]], Any]
-) -> list["Int8Layer"]:
-    """Make the int8 products of an encoder's layers.
+) -> Sequence[Layer]:
+    """Make the int8 products of an encoder's layers; not of those with values that are not finite.
 
     layers (Sequence[Layer]): Whose weights are rounded; they stay as they are.
     run (Callable): Runs the encoder with the layers it is given, over word pieces of all kinds.
     """
     measured = [MeasuredLayer(layer) for layer in layers]
     run(measured)
+    if not all(values.isfinite().all() for own in measured for values in own.largest.values()):
+        return layers  # whose vectors show it, as they do in another precision
     return [Int8Layer(layer) for layer in measured]
 
 

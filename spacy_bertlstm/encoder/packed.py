@@ -161,6 +161,11 @@ class Layer:
             self.contraction,
         ]
 
+    @property
+    def parts(self) -> list[Any]:
+        """All that it calculates with."""
+        return [*self.products, self.activate, self.attention_norm, self.output_norm]
+
     def project(self, X: Tensor) -> Tensor:
         """Queries, keys and values side by side, (n_pieces, 3 * width)."""
         parts = self.query, self.key, self.value
@@ -201,8 +206,8 @@ def run_packed(
         rate, attention_rate = config.hidden_dropout_prob, config.attention_probs_dropout_prob
     embeddings = encoder.embeddings
     padding = embeddings.position_embeddings.padding_idx
-    if padding is not None:  # RoBERTa and its kin count from behind it
-        positions = positions + padding + 1
+    if padding is not None:
+        positions = _count_from(padding, ids, positions)
     X = embeddings.word_embeddings(ids) + embeddings.position_embeddings(positions)
     segments = embeddings.token_type_embeddings
     X = X + (segments.weight[0] if type_ids is None else segments(type_ids))
@@ -227,6 +232,17 @@ def run_packed(
         X = layer.attention_norm(X + drop(layer.project_attention(attended), rate))
         states.append(layer.output_norm(X + drop(layer.feed_forward(X), rate)))
     return [X[:n_pieces] for X in states]
+
+
+def _count_from(padding: int, ids: Tensor, positions: Tensor) -> Tensor:
+    """Positions as RoBERTa and its kin have them: from behind an id, whose own pieces have it.
+
+    ids, positions (Tensor): As of `run_packed`.
+    """
+    counted = (ids != padding).long()  # not so where a text has "<pad>" in it
+    before = counted.cumsum(0) - counted
+    first = torch.arange(len(ids), device=ids.device) - positions
+    return (before - before[first] + 1) * counted + padding
 
 
 def count_rows(n_pieces: int, *, trains: bool) -> int:

@@ -52,12 +52,26 @@ class Pieces:
 def tokenize(tokenizer: Any, texts: list[str], **settings: Any) -> Any:
     """Call a tokenizer, which cannot change its settings while it works for another thread.
 
+    Its settings are those from before again afterwards: they are stored with a pipeline.
+
     tokenizer (PreTrainedTokenizerFast): Of a pipeline, which Python threads may share.
     texts (list[str]): To be cut.
     RETURNS (BatchEncoding): What the tokenizer gives.
     """
+    backend = tokenizer.backend_tokenizer
     with _TOKENIZING:
-        return tokenizer(texts, **settings)
+        truncation, padding = backend.truncation, backend.padding
+        try:
+            return tokenizer(texts, **settings)
+        finally:
+            if truncation is None:
+                backend.no_truncation()
+            else:
+                backend.enable_truncation(**truncation)
+            if padding is None:
+                backend.no_padding()
+            else:
+                backend.enable_padding(**padding)
 
 
 def cut_pieces(

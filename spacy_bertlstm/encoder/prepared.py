@@ -35,13 +35,17 @@ class WeightCache(Generic[_T]):
     def __init__(self) -> None:
         self._entry: _Entry[_T] | None = None
 
-    def get(self, weights: Sequence[Tensor], make: Callable[[], _T]) -> _T:
+    def get(
+        self, weights: Sequence[Tensor], make: Callable[[], _T], parts: Sequence[object] = ()
+    ) -> _T:
         """What was made last, or, where the weights are others than then, what is made now.
 
         weights (Sequence[Tensor]): All that it is made from.
         make (Callable[[], _T]): Makes it.
+        parts (Sequence): What it holds on to as it is, in whose place others may come.
         """
         state = [number for values in weights for number in _describe(values)]
+        state += map(id, parts)
         entry = self._entry  # read once, since other Python threads may be at the same
         if entry is None or entry.state != state or not entry.has_its_sample():
             views = [_view_some(values) for values in weights]
@@ -55,7 +59,7 @@ class _Entry(Generic[_T]):
     """What was made from weights, and how they were then.
 
     result (Any): What was made.
-    state (list[int]): What `_describe` tells of each array.
+    state (list[int]): What `_describe` tells of each array, and who the parts are.
     views (list[Tensor]): Of each array some values. While they are held on to, an array's memory
         cannot be another's.
     sample (Tensor): What stood in them, one array behind the other.

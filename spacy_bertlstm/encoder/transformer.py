@@ -61,10 +61,13 @@ def build_transformer_model(
     mix_layers (bool): Whether the output is a mix of the hidden states behind the embeddings and
         behind each layer, by shares that are learned, in the place of the last ones.
     RETURNS (Model[list[Doc], FullTransformerBatch]): Loads its weights at initialization.
-    RAISES: BL325 (no such precision); at initialization BL306 (an encoder that takes hardly any
-        word pieces), BL307 (not loadable), BL321 (its tokenizer gives no offsets).
+    RAISES: BL325 (no such precision), BL327 (`max_pieces` below 1); at initialization BL306 (an
+        encoder that takes hardly any word pieces), BL307 (not loadable), BL321 (its tokenizer gives
+        no offsets); when run BL326 (weights of another `mix_layers`).
     """
     require_own_threads()
+    if max_pieces < 1:
+        raise BertLstmError("BL327", max_pieces=max_pieces)
     shim = BudgetShim(
         HFObjects(None, None, None, dict(tokenizer_config), dict(transformer_config)),
         max_pieces=max_pieces,

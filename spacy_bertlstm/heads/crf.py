@@ -22,6 +22,9 @@ from thinc.util import to_numpy
 # any sum of real ones, so that its exponential is exactly zero.
 IMPOSSIBLE = -1e9
 
+# Below these, sums of scores stay far from those of what cannot be.
+LARGEST_SCORE = 1e8
+
 # Whatever underflow took from a sum of exponentials above it is less than 1e-100 of the sum.
 _TINY = 1e-200
 _LOG_TINY = math.log(_TINY)

@@ -21,6 +21,7 @@ from thinc.util import to_numpy
 from spacy_bertlstm.encoder.upstream import require_upstream
 from spacy_bertlstm.errors import BertLstmError
 from spacy_bertlstm.heads.crf import (
+    LARGEST_SCORE,
     CrfScores,
     Lattice,
     Legality,
@@ -277,14 +278,15 @@ class BertLstmNer(TrainablePipe):
         """Find the entities of a batch, with what their confidences are calculated from.
 
         docs (Sequence[Doc]): One with tokens at least.
-        RAISES: BL304 (scores that are not finite), BL322, BL323 (vectors that are not there).
+        RAISES: BL304 (scores not finite or too large), BL322, BL323 (vectors that are not there).
         """
         require_upstream(self.model, docs, self.name)
         scores = self.model.predict(list(docs))
         allowed = [self._tags_beside_preset(doc) for doc in docs]
-        lattice = make_lattice(scores, _legality(self.tags), allowed)
-        if not numpy.isfinite(lattice.emissions).all():
+        largest = [numpy.abs(to_numpy(values)).max(initial=0) for values in scores.emissions]
+        if not numpy.max(largest) < LARGEST_SCORE:  # or no number
             raise BertLstmError("BL304", name=self.name)
+        lattice = make_lattice(scores, _legality(self.tags), allowed)
         paths = crf_decode(lattice)
         tags = self.tags
         spans = []

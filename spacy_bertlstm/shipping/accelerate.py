@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from itertools import count
 from pathlib import Path
 from statistics import median
 from time import perf_counter
@@ -27,6 +28,7 @@ from spacy_bertlstm.errors import BertLstmError
 from spacy_bertlstm.files import require_no_files, written_whole
 from spacy_bertlstm.text.sentences import ClinicalSentenceSplitter
 from spacy_bertlstm.tokens.corpus import read_docs
+from spacy_bertlstm.tokens.vectors import drop_vectors
 
 _SHARED = frozenset(f"spacy-transformers.TransformerModel.v{version}" for version in (1, 2, 3))
 _OWN = frozenset(f"spacy-transformers.Tok2VecTransformer.v{version}" for version in (1, 2, 3))
@@ -105,18 +107,19 @@ def accelerate_pipeline(
     require_no_files(target)
     names = _require_served(nlp, windows, precision)
     changes: dict[str, Any] = {"precision": (precision or Precision.fp32).value}
-    splits = False
+    splitter = None
     if windows is Windows.sentences:
         changes["get_spans"] = _SENTENCES
-        splits = not _has_sentences(nlp, names[0])
-    config = change_config(nlp.config, changes, splits=splits)
+        if not _has_sentences(nlp, names[0]):
+            splitter = _free_name(nlp)
+    config = change_config(nlp.config, changes, splitter=splitter)
     effect = None
     with written_whole(target) as part:
         _nest_layers(nlp)
         nlp.to_disk(part)
         config.to_disk(part / "config.cfg")
-        if splits:
-            ClinicalSentenceSplitter(_SPLITTER).to_disk(part / _SPLITTER)
+        if splitter is not None:
+            ClinicalSentenceSplitter(splitter).to_disk(part / splitter)
         accelerated = spacy.load(part)
         accelerated.config.to_disk(part / "config.cfg")  # with every default spelled out
         about: dict[str, Any] = {"windows": windows.value, "precision": changes["precision"]}
@@ -132,21 +135,21 @@ def accelerate_pipeline(
 # --- the config --------------------------------------------------------------------------
 
 
-def change_config(config: Config, changes: Mapping[str, Any], *, splits: bool) -> Config:
+def change_config(config: Config, changes: Mapping[str, Any], *, splitter: str | None) -> Config:
     """A pipeline's config with this package's transformer in the place of spacy-transformers'.
 
     config (Config): Not interpolated.
     changes (Mapping[str, Any]): Values of the transformers' sections.
-    splits (bool): Put a sentence splitter in front, in training too.
+    splitter (str | None): The name of a sentence splitter to be put in front, in training too.
     RETURNS (Config): A copy.
     """
     changed = config.copy()
     changed["components"] = _change(config["components"], changes)
-    if splits:
-        changed["components"][_SPLITTER] = {"factory": "bertlstm_sentences"}
-        changed["nlp"]["pipeline"] = [_SPLITTER, *changed["nlp"]["pipeline"]]
+    if splitter is not None:
+        changed["components"][splitter] = {"factory": "bertlstm_sentences"}
+        changed["nlp"]["pipeline"] = [splitter, *changed["nlp"]["pipeline"]]
         annotating = config.interpolate()["training"]["annotating_components"]
-        changed["training"]["annotating_components"] = [_SPLITTER, *annotating]
+        changed["training"]["annotating_components"] = [splitter, *annotating]
     return changed
 
 
@@ -247,6 +250,12 @@ def _has_sentences(nlp: Language, name: str) -> bool:
     )
 
 
+def _free_name(nlp: Language) -> str:
+    """A name for the splitter that no component has."""
+    names = (f"{_SPLITTER}_{number}" if number else _SPLITTER for number in count())
+    return next(name for name in names if name not in nlp.component_names)
+
+
 def _nest_layers(nlp: Language) -> None:
     """Lay the layers of Tok2VecTransformer.v1 and v2 as v3 and this package have them."""
     for _, layer in _walk_layers(nlp):
@@ -268,12 +277,16 @@ def measure_effect(first: Language, second: Language, path: Path) -> Effect:
     words = sum(map(len, gold[0]))
     if not words:
         raise BertLstmError("BL396", path=path)
+    longest = max(len(doc.text) for doc in gold[0])
+    for nlp in (first, second):
+        nlp.max_length = max(nlp.max_length, longest + 1)
     seconds: list[list[float]] = [[], []]
     for _ in range(_ROUNDS):
         predicted = []
         for nlp, docs, taken in zip((first, second), gold, seconds, strict=True):
             begin = perf_counter()
-            predicted.append(list(nlp.pipe([doc.text for doc in docs])))
+            # Without the vectors of all words at once.
+            predicted.append(list(map(drop_vectors, nlp.pipe([doc.text for doc in docs]))))
             taken.append(perf_counter() - begin)
     scores = [
         Scorer(nlp).score([Example(doc, truth) for doc, truth in zip(found, docs, strict=True)])

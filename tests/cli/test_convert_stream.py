@@ -244,6 +244,32 @@ def test_ctrl_c_ends_the_workers_and_leaves_nothing(tmp_path: Path) -> None:
     assert left(tmp_path) == before
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="signals are others there")
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.parametrize("ignores", [False, True])
+def test_a_signal_to_end_leaves_nothing(tmp_path: Path, number: int, ignores: bool) -> None:
+    write_notes(tmp_path / "in", 5)
+    before = left(tmp_path)
+    code = (
+        "import os, signal, sys\n"
+        "from spacy.cli._util import app\n"
+        "import spacy_bertlstm.cli\n"
+        "from spacy_bertlstm.tokens.corpus import DocsWriter\n"
+        f"signal.signal({int(number)}, signal.{'SIG_IGN' if ignores else 'SIG_DFL'})\n"
+        "add = DocsWriter.add\n"
+        "def interrupt(writer, docs):\n"
+        "    add(writer, docs)\n"
+        f"    os.kill(os.getpid(), {int(number)})\n"
+        "DocsWriter.add = interrupt\n"
+        "app(['bertlstm', 'convert', 'i2b2', *sys.argv[1:]])\n"
+    )
+    command = [sys.executable, "-c", code, tmp_path / "in", tmp_path / "out.spacy"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300)
+    assert done.returncode == (0 if ignores else 128 + number)
+    assert "Traceback" not in done.stderr
+    assert left(tmp_path) == before or ignores
+
+
 # --- Quarantine -------------------------------------------------------------------------
 
 # name: (file, its bytes or None to take it away, the code, the file that is named)

@@ -88,6 +88,38 @@ def test_what_is_stored_stays_and_what_has_learned_is_quantized_anew(
 
 
 @needs_int8
+@pytest.mark.parametrize("name", ["attention.output.LayerNorm", "word_embeddings"])
+def test_what_the_range_comes_from_counts(make_model: Callable[[str], Model], name: str) -> None:
+    model = make_model("int8")
+    encode(model)
+    with torch.no_grad():
+        for key, weight in model.transformer.named_parameters():
+            if name in key:
+                weight.mul_(8.0)
+    fresh = make_model("int8").from_bytes(model.to_bytes())
+    for found, right in zip(encode(model), encode(fresh), strict=True):
+        numpy.testing.assert_array_equal(found, right)
+
+
+@needs_int8
+def test_a_tokenizer_may_have_more_pieces_than_the_encoder(
+    make_model: Callable[[str], Model],
+) -> None:
+    model = make_model("int8")
+    model.tokenizer.add_tokens([f"[DEID{number}]" for number in range(60)])
+    assert numpy.isfinite(numpy.concatenate(encode(model))).all()
+
+
+@needs_int8
+def test_weights_that_are_not_finite_show_as_in_fp32(make_model: Callable[[str], Model]) -> None:
+    for precision in ("fp32", "int8"):
+        model = make_model(precision)
+        with torch.no_grad():
+            model.transformer.encoder.layer[0].output.dense.weight[0] = torch.nan
+        assert numpy.isnan(numpy.concatenate(encode(model))).any()
+
+
+@needs_int8
 def test_a_model_that_has_run_can_be_copied(make_model: Callable[[str], Model]) -> None:
     """As `nlp.replace_listeners` does."""
     model = make_model("int8")

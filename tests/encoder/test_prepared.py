@@ -99,6 +99,25 @@ def test_a_part_of_the_weights_that_torch_changes_counts(
     assert not numpy.array_equal(encode(model), before)
 
 
+@pytest.mark.parametrize("precision", PRECISIONS)
+@pytest.mark.parametrize("name", ["norm", "activation"])
+def test_a_module_in_anothers_place_counts(
+    make_model: Callable[[str], Model], precision: str, name: str
+) -> None:
+    model = make_model(precision)
+    before = encode(model)
+    layer = model.transformer.encoder.layer[0]
+    if name == "norm":
+        layer.output.LayerNorm = torch.nn.LayerNorm(16)
+        torch.nn.init.normal_(layer.output.LayerNorm.weight)
+    else:
+        layer.intermediate.intermediate_act_fn = torch.nn.ReLU()
+    after = encode(model)
+    assert not numpy.allclose(after, before, atol=1e-3)
+    budget._PREPARED.clear()
+    numpy.testing.assert_array_equal(encode(model), after)
+
+
 def test_a_sample_is_of_rows_and_columns_all_over() -> None:
     rows, columns = 1024, 384
     places = prepared._view_some(torch.arange(rows * columns).view(rows, columns)).numpy()

@@ -12,6 +12,7 @@ from spacy.language import Language
 from spacy.tokens import Doc
 from spacy.vocab import Vocab
 from thinc.api import Adam, Model, reduce_mean
+from tokenizers.processors import TemplateProcessing
 from transformers.utils import ModelOutput
 
 from spacy_bertlstm.encoder import budget
@@ -214,7 +215,7 @@ def test_an_optimizer_keeps_moments_of_each_copy(model: Model) -> None:
     optimizer = Adam(0.1)
     for factor, each in ((1.0, model), (-1.0, other)):
         batch, backprop = each.begin_update([spacy.blank("en")("no pain")])
-        dY = factor * torch.ones_like(batch.model_output["last_hidden_state"])
+        dY = factor * torch.randn_like(batch.model_output["last_hidden_state"])
         batch.model_output = ModelOutput(last_hidden_state=dY)
         backprop(batch)
         each.finish_update(optimizer)
@@ -225,6 +226,67 @@ def test_an_optimizer_keeps_moments_of_each_copy(model: Model) -> None:
         model.transformer.parameters(), other.transformer.parameters(), strict=True
     ):
         assert weight.grad is None or not torch.equal(weight, opposite)
+
+
+def test_reading_changes_nothing_that_is_saved(model: Model) -> None:
+    before = model.to_bytes()
+    model.predict([spacy.blank("en")("no pain")])
+    assert model.to_bytes() == before
+    assert model.tokenizer.backend_tokenizer.truncation is None
+    model.tokenizer.backend_tokenizer.enable_truncation(7)
+    model.predict([spacy.blank("en")("pain " * 20)])
+    assert model.tokenizer.backend_tokenizer.truncation["max_length"] == 7
+
+
+@pytest.mark.parametrize("text", ["pain", " "])
+@pytest.mark.parametrize("packs", [True, False])
+def test_blanks_may_have_no_pieces_at_all(
+    model: Model, packs: bool, text: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As where a tokenizer adds no special ones."""
+    if not packs:
+        monkeypatch.setattr(budget, "find_layers", lambda encoder: [])
+    backend = model.tokenizer.backend_tokenizer
+    backend.post_processor = TemplateProcessing(single="$A", special_tokens=[])
+    docs = [Doc(Vocab(), words=[word]) for word in (text, " ", "\u200b")]
+    found = model.predict(docs)
+    n_pieces = int(text != " ")
+    assert [data.align.lengths.tolist() for data in found.doc_data] == [[n_pieces], [0], [0]]
+    batch, backprop = model.begin_update(docs)
+    Y = batch.model_output["last_hidden_state"]
+    assert Y.shape == (1, n_pieces, 16)
+    batch.model_output = ModelOutput(last_hidden_state=torch.ones_like(Y))
+    backprop(batch)
+
+
+@pytest.mark.parametrize("trained_with", [True, False])
+def test_another_mix_of_layers_than_in_training_is_a_coded_error(
+    tiny_bert: Path, trained_with: bool
+) -> None:
+    def build(mix_layers: bool) -> Model:
+        windows = make_sentence_windows(8)
+        return build_transformer_model(str(tiny_bert), windows, mix_layers=mix_layers)
+
+    trained = build(trained_with)
+    trained.initialize()
+    docs = [spacy.blank("en")("no pain")]
+    build(trained_with).from_bytes(trained.to_bytes()).predict(docs)
+    with pytest.raises(BertLstmError, match="BL326"):
+        build(not trained_with).from_bytes(trained.to_bytes()).predict(docs)
+
+
+def test_a_budget_of_no_pieces_is_a_coded_error(tiny_bert: Path) -> None:
+    with pytest.raises(BertLstmError, match="BL327"):
+        build_transformer_model(str(tiny_bert), make_sentence_windows(8), max_pieces=0)
+
+
+def test_it_learns_where_the_caller_traces_no_gradients(model: Model) -> None:
+    with torch.no_grad():
+        batch, backprop = model.begin_update([spacy.blank("en")("no pain")])
+        dY = torch.randn_like(batch.model_output["last_hidden_state"])
+        batch.model_output = ModelOutput(last_hidden_state=dY)
+        backprop(batch)
+    assert model.transformer.encoder.layer[0].output.dense.weight.grad.any()
 
 
 def test_docs_without_tokens_need_no_encoder(model: Model) -> None:

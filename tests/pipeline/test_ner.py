@@ -136,6 +136,20 @@ def test_scores_that_are_not_finite_are_a_coded_error(
         nlp(examples[0].reference.text)
 
 
+def test_scores_near_those_of_what_cannot_be_are_a_coded_error(
+    trained: tuple[Language, list[Example]],
+) -> None:
+    nlp, examples = trained
+    output = nlp.get_pipe("ner").model.get_ref("output")
+    for factor in (1e12, 1e-12):
+        output.set_param("W", output.get_param("W") * numpy.float32(factor))
+        output.set_param("b", output.get_param("b") * numpy.float32(factor))
+        if factor > 1:
+            with pytest.raises(BertLstmError, match="BL304"):
+                nlp(examples[0].reference.text)
+    nlp(examples[0].reference.text)
+
+
 def test_two_processes_give_what_one_gives(trained: tuple[Language, list[Example]]) -> None:
     nlp, examples = trained
     texts = [eg.reference.text for eg in examples]

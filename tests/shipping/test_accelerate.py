@@ -26,6 +26,7 @@ import spacy_bertlstm.cli  # noqa: F401  (mounts the commands)
 from spacy_bertlstm.encoder.precision import Precision
 from spacy_bertlstm.encoder.transformer import TransformerModel
 from spacy_bertlstm.errors import BertLstmError
+from spacy_bertlstm.shipping import accelerate as shipping_accelerate
 from spacy_bertlstm.shipping.accelerate import (
     Effect,
     Windows,
@@ -329,6 +330,14 @@ def test_sentences_that_are_there_are_taken(stock: Path, tmp_path: Path) -> None
     assert spacy.load(tmp_path / "other").pipe_names[0] == "window_sentences"
 
 
+def test_a_splitter_takes_no_name_that_is_taken(unsplit: Path, tmp_path: Path) -> None:
+    nlp = spacy.load(unsplit)
+    nlp.add_pipe("merge_entities", name="window_sentences")
+    accelerate_pipeline(nlp, tmp_path / "out", windows=Windows.sentences)
+    names = spacy.load(tmp_path / "out").pipe_names
+    assert (names[0], names[-1]) == ("window_sentences_1", "window_sentences")
+
+
 @pytest.fixture
 def gold(tmp_path: Path) -> Path:
     nlp = spacy.blank("en")
@@ -367,6 +376,26 @@ def test_the_original_windows_change_nothing(stock: Path, gold: Path, tmp_path: 
     assert effect.scores["tag_acc"][0] > 0
     for before, after in effect.scores.values():
         assert after == pytest.approx(before, abs=1e-5)
+
+
+def test_docs_of_the_test_keep_no_vectors(
+    stock: Path, gold: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept = []
+
+    def record(*docs: Doc) -> bool:
+        kept.extend((doc._.trf_data, doc.tensor.size) for doc in docs)
+        return True
+
+    monkeypatch.setattr(shipping_accelerate, "same_annotations", record)
+    accelerate_pipeline(spacy.load(stock), tmp_path / "out", test=gold)
+    assert kept == [(None, 0)] * 8
+
+
+def test_a_text_may_be_longer_than_spacy_expects(stock: Path, gold: Path, tmp_path: Path) -> None:
+    nlp = spacy.load(stock)
+    nlp.max_length = 5
+    assert accelerate_pipeline(nlp, tmp_path / "out", test=gold) is not None
 
 
 def test_annotations_that_differ_are_told() -> None:
