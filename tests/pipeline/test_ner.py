@@ -186,7 +186,7 @@ def test_an_entity_of_no_wanted_type_is_outside(
     ner = nlp.get_pipe("ner")
     assert ner.labels == ("problem",)
     (aspirin,) = (eg for eg in examples if eg.reference.text == "She was given aspirin.")
-    allowed = ner._allowed_tags(aspirin)
+    allowed = ner._tags_of_gold(aspirin)
     assert allowed.sum() == len(aspirin.predicted)
     assert allowed[:, 0].all()
 
