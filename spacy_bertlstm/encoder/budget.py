@@ -180,10 +180,11 @@ class BudgetShim(HFShim):
         if prepare is None:
             return layers
         parts = [part for layer in layers for part in layer.parts]
-        products = [product for layer in layers for product in layer.products]
-        weights = [values for product in products for values in (product.weight, product.bias)]
         if self.precision is Precision.int8:  # whose range is that of all that comes before
             weights = list(self._model.parameters())
+        else:
+            products = [product for layer in layers for product in layer.products]
+            weights = [values for product in products for values in (product.weight, product.bias)]
         cache = _PREPARED.setdefault(self._model, WeightCache())
         return cache.get(weights, lambda: prepare(layers), parts)
 

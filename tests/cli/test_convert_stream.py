@@ -213,19 +213,23 @@ def test_several_processes_write_the_same_bytes(tmp_path: Path) -> None:
     assert outputs[0] == outputs[1]
 
 
+# Of a script that meddles with the writer of Docs.
+WRITES_DOCS = """import os, signal, sys
+from spacy.cli._util import app
+import spacy_bertlstm.cli
+from spacy_bertlstm.tokens.corpus import DocsWriter
+add = DocsWriter.add
+"""
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="signals are others there")
 def test_ctrl_c_ends_the_workers_and_leaves_nothing(tmp_path: Path) -> None:
     write_notes(tmp_path / "in", 400)
     before = left(tmp_path)
     # The parent interrupts itself as soon as the first Docs have come back from a worker.
-    code = (
-        "import os, signal, sys\n"
-        "from spacy.cli._util import app\n"
-        "import spacy_bertlstm.cli\n"
-        "from spacy_bertlstm.tokens.corpus import DocsWriter\n"
+    code = WRITES_DOCS + (
         # A shell starts what is in the background with the signal ignored.
         "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
-        "add = DocsWriter.add\n"
         "def interrupt(writer, docs):\n"
         "    add(writer, docs)\n"
         "    os.killpg(os.getpgrp(), signal.SIGINT)\n"
@@ -245,18 +249,14 @@ def test_ctrl_c_ends_the_workers_and_leaves_nothing(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="signals are others there")
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.parametrize("name", ["SIGTERM", "SIGHUP"])
 @pytest.mark.parametrize("ignores", [False, True])
-def test_a_signal_to_end_leaves_nothing(tmp_path: Path, number: int, ignores: bool) -> None:
+def test_a_signal_to_end_leaves_nothing(tmp_path: Path, name: str, ignores: bool) -> None:
+    number = getattr(signal, name)
     write_notes(tmp_path / "in", 5)
     before = left(tmp_path)
-    code = (
-        "import os, signal, sys\n"
-        "from spacy.cli._util import app\n"
-        "import spacy_bertlstm.cli\n"
-        "from spacy_bertlstm.tokens.corpus import DocsWriter\n"
+    code = WRITES_DOCS + (
         f"signal.signal({int(number)}, signal.{'SIG_IGN' if ignores else 'SIG_DFL'})\n"
-        "add = DocsWriter.add\n"
         "def interrupt(writer, docs):\n"
         "    add(writer, docs)\n"
         f"    os.kill(os.getpid(), {int(number)})\n"
