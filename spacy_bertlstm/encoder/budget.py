@@ -28,7 +28,7 @@ from spacy_bertlstm.threads import require_own_threads
 _CLOSENESS = 0.8
 # On a CPU, where a bucket's scores of attention are calculated at once, it is as wide as a multiple
 # of this: oneDNN's products have a kernel for each shape, which takes milliseconds to make.
-_WIDTH_STEP = 8
+_WIDTH_STEP = 16
 # The most scores of such a bucket of several texts, one for each two places of a text: those of
 # all heads are to stay near the cache.
 _MOST_SCORES = 2**16

@@ -111,6 +111,9 @@ class Int8Layer(Layer):
         activated = self._expansion.activated_for(self._contraction, self._expansion.quantize(X))
         return self._contraction(activated)
 
+    def add(self, Y: Tensor, X: Tensor) -> Tensor:
+        return Y.add_(X)
+
 
 def _smooth(parts: list[Linear], largest: Tensor) -> "Int8Product":
     """Share the range of each channel between its values and its weights.

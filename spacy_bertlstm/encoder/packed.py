@@ -18,6 +18,7 @@ from torch.nn import Linear
 from torch.nn.functional import linear, scaled_dot_product_attention
 
 from spacy_bertlstm.encoder.dropout import drop
+from spacy_bertlstm.encoder.precision import has_amx
 from spacy_bertlstm.threads import round_rows
 
 # Between numbers of rows of a matrix product. A training's batches are of like size, so that
@@ -182,6 +183,10 @@ class Layer:
         Y: Tensor = self.contraction(self.activate(self.expansion(X)))
         return Y
 
+    def add(self, X: Tensor, Y: Tensor) -> Tensor:
+    
+        return X + Y
+
 
 def run_packed(
     encoder: Any,
@@ -229,8 +234,8 @@ def run_packed(
         if not torch.is_grad_enabled():
             projected[n_pieces:] = 0  # as the values of padding
         attended = _attend(buckets, projected, places, config.num_attention_heads, attention_rate)
-        X = layer.attention_norm(X + drop(layer.project_attention(attended), rate))
-        states.append(layer.output_norm(X + drop(layer.feed_forward(X), rate)))
+        X = layer.attention_norm(layer.add(drop(layer.project_attention(attended), rate), X))
+        states.append(layer.output_norm(layer.add(drop(layer.feed_forward(X), rate), X)))
     return [X[:n_pieces] for X in states]
 
 
@@ -279,7 +284,9 @@ def _attend(buckets: Buckets, projected: Tensor, places: Tensor, heads: int, rat
         buckets, (n_rows,).
     rate (float): Of dropout.
     """
-    if projected.device.type == "cpu" and not torch.is_grad_enabled() and not rate:
+    device = projected.device.type
+    # With AMX torch's kernel is the faster one.
+    if device == "cpu" and not has_amx(device) and not torch.is_grad_enabled() and not rate:
         quickly_attended = _attend_by_exponentials(buckets, projected, places, heads)
         if quickly_attended is not None:
             return quickly_attended

@@ -57,8 +57,17 @@ def has_bf16(device: str) -> bool:
     """Whether a kind of device multiplies bf16 in hardware."""
     if device == "cuda":
         return torch.cuda.get_device_capability() >= (8, 0)
-    if device != "cpu":
-        return False
+    return device == "cpu" and _cpu_has("avx512_bf16", "amx_bf16", "arm_bf16")
+
+
+@cache
+def has_amx(device: str) -> bool:
+    """Whether a kind of device multiplies whole tiles of bf16 at once, as Intel's AMX does."""
+    return device == "cpu" and _cpu_has("amx_bf16")
+
+
+def _cpu_has(*names: str) -> bool:
+    """Whether torch knows this processor to have one of these."""
     # Before torch 2.9 nothing public tells.
     abilities: dict[str, object] = getattr(torch.cpu, "get_capabilities", dict)()
-    return any(abilities.get(name, False) for name in ("avx512_bf16", "amx_bf16", "arm_bf16"))
+    return any(abilities.get(name, False) for name in names)

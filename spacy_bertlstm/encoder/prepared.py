@@ -140,6 +140,9 @@ class PreparedLayer(Layer):
             return self._contraction(self._expansion(X, "gelu"))
         return self._contraction(self.activate(self._expansion(X)))
 
+    def add(self, Y: Tensor, X: Tensor) -> Tensor:
+        return Y.add_(X)
+
 
 class Product:
     """A linear layer, or several of one input side by side.
