@@ -59,33 +59,30 @@ def require_own_threads() -> None:
 
 
 @contextmanager
-def one_thread() -> Iterator[None]:
-    """Keep torch from sharing the calling thread's work among CPU cores.
-
-    A time step of an LSTM is small, and the cores would wait for each other at each of
-    hundreds. With a core to itself each, two gain a factor of 1.7; beside one other busy
-    process they may lose a factor of 100.
-    """
+def torch_threads(number: int) -> Iterator[None]:
+    """Have torch share the calling thread's work among so many CPU cores, and no more."""
     require_own_threads()
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
+    before = torch.get_num_threads()
+    torch.set_num_threads(number)
     try:
         yield
     finally:
-        torch.set_num_threads(threads)
+        torch.set_num_threads(before)
 
 
 def call_both(
     first: Callable[[], _T], second: Callable[[], _T], *, in_parallel: bool
 ) -> tuple[_T, _T]:
-    """Call two functions inside of `one_thread`, and give what they return.
+    """Call two functions, and give what they return.
 
-    in_parallel (bool): Whether at the same time, the second on a thread of its own.
+    in_parallel (bool): Whether at the same time, the second on a thread of its own, for which
+        torch has as many cores as for the calling one.
     """
     if not in_parallel:
         return first(), second()
+    traces, n_threads = torch.is_grad_enabled(), torch.get_num_threads()
     try:
-        pending = _COMPANION.executor().submit(_call, second, torch.is_grad_enabled())
+        pending = _COMPANION.executor().submit(_call, second, traces, n_threads)
     except RuntimeError:  # the interpreter is ending, and starts nothing more
         return first(), second()
     try:
@@ -95,8 +92,10 @@ def call_both(
         wait([pending])
 
 
-def _call(function: Callable[[], _T], traces: bool) -> _T:
-    """Call a function on a thread that has its own mind on tracing gradients."""
+def _call(function: Callable[[], _T], traces: bool, n_threads: int) -> _T:
+    """Call a function on a thread that has its own mind on gradients and cores."""
+    if torch.get_num_threads() != n_threads:
+        torch.set_num_threads(n_threads)
     with torch.set_grad_enabled(traces):
         return function()
 
@@ -120,12 +119,6 @@ class Turns:
         self._lock.release()
 
 
-def _keep_to_one_thread() -> None:
-    # Asked before, since torch's first operation on a thread may set what it last was elsewhere.
-    torch.get_num_threads()
-    torch.set_num_threads(1)
-
-
 class _Companion(threading.local):
     """A thread beside each one that asks for it, which ends with that one.
 
@@ -138,7 +131,9 @@ class _Companion(threading.local):
     def executor(self) -> ThreadPoolExecutor:
         """What runs functions there, one after the other."""
         if self._process != os.getpid():  # a process that was forked has lost its parent's
-            self._executor = ThreadPoolExecutor(1, "companion", _keep_to_one_thread)
+            # Torch's first operation on a thread may set the number of cores that it last was
+            # elsewhere; so it is asked for it before it is told.
+            self._executor = ThreadPoolExecutor(1, "companion", torch.get_num_threads)
             self._process = os.getpid()
         return self._executor
 

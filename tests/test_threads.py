@@ -12,7 +12,7 @@ import torch
 
 import spacy_bertlstm.threads as threads
 from spacy_bertlstm.encoder.precision import has_bf16
-from spacy_bertlstm.threads import Turns, call_both, one_thread, require_own_threads
+from spacy_bertlstm.threads import Turns, call_both, require_own_threads, torch_threads
 
 
 @pytest.fixture
@@ -26,9 +26,9 @@ def two_threads() -> Iterator[None]:
 
 def test_the_number_of_threads_comes_back() -> None:
     before = torch.get_num_threads()
-    with pytest.raises(KeyError), one_thread():
+    with pytest.raises(KeyError), torch_threads(1):
         assert torch.get_num_threads() == 1
-        with one_thread():
+        with torch_threads(1):
             assert torch.get_num_threads() == 1
         raise KeyError
     assert torch.get_num_threads() == before
@@ -39,7 +39,7 @@ def test_python_threads_do_not_change_each_others_number() -> None:
     entered, leave = threading.Event(), threading.Event()
 
     def hold() -> None:
-        with one_thread():
+        with torch_threads(1):
             entered.set()
             leave.wait()
 
@@ -60,7 +60,7 @@ def test_a_process_whose_parent_has_used_a_model_keeps_to_one_thread(
     require_own_threads()
     assert torch.get_num_threads() == 2
     monkeypatch.setattr(os, "getpid", lambda: -1)  # as after a fork
-    with one_thread():
+    with torch_threads(1):
         pass
     assert torch.get_num_threads() == 1
     torch.set_num_threads(2)  # the process may have reasons of its own
@@ -76,7 +76,9 @@ def test_the_second_of_two_calls_runs_on_one_companion_with_the_callers_mind() -
     companion = call_beside(threading.current_thread)
     assert companion is not threading.current_thread()
     assert call_beside(threading.current_thread) is companion
-    assert call_beside(torch.get_num_threads) == 1
+    for number in (1, 2):
+        with torch_threads(number):
+            assert call_beside(torch.get_num_threads) == number
     for traces in (False, True):
         with torch.set_grad_enabled(traces):
             assert call_beside(torch.is_grad_enabled) is traces

@@ -17,7 +17,7 @@ from spacy_bertlstm.encoder.dropout import drop
 from spacy_bertlstm.encoder.lstm_layout import LstmLayout, make_lstm_layout
 from spacy_bertlstm.encoder.precision import Precision, autocast_dtype
 from spacy_bertlstm.encoder.prepared import PreparedLstm, WeightCache, has_prepared_lstm
-from spacy_bertlstm.threads import call_both, one_thread, require_own_threads
+from spacy_bertlstm.threads import call_both, require_own_threads, torch_threads
 
 InT = list[Floats2d]
 OutT = list[Floats2d]
@@ -97,7 +97,10 @@ def forward(
     in_parallel = on_cpu and torch.get_num_threads() > 1
     # The precision is the layer's own affair; under a caller's autocast a companion would not be.
     uncast = torch.autocast(X.device.type, enabled=False)
-    with torch.set_grad_enabled(is_train), one_thread(), uncast:
+    # A time step is small, and cores that shared it would wait for each other at each of hundreds.
+    # With a core to itself each, two gain a factor of 1.7; beside one other busy process they may
+    # lose a factor of 100.
+    with torch.set_grad_enabled(is_train), torch_threads(1), uncast:
         layers: list[RunLayer]
         if is_train:
             _PREPARED.pop(model._params, None)  # of weights that are to change
@@ -113,7 +116,7 @@ def forward(
 
     def backprop(dYs: OutT) -> InT:
         dY = xp2torch(model.ops.xp.concatenate([dY for dY in dYs if len(dY)]))
-        with one_thread(), uncast:
+        with torch_threads(1), uncast:
             dX, *gradients = torch.autograd.grad(Y, [X, *weights.values()], dY)
         for name, gradient in zip(weights, gradients, strict=True):
             model.inc_grad(name, cast(Floats2d, torch2xp(gradient)))

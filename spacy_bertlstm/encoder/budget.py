@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
+from itertools import zip_longest
 from typing import Any, cast
 from weakref import WeakKeyDictionary
 
@@ -19,19 +20,22 @@ from torch.utils.checkpoint import checkpoint
 from spacy_bertlstm.encoder.int8 import can_quantize, has_int8, quantize_layers
 from spacy_bertlstm.encoder.packed import Buckets, Layer, find_layers, make_buckets, run_packed
 from spacy_bertlstm.encoder.pieces import Pieces
-from spacy_bertlstm.encoder.precision import Precision, autocast_dtype
+from spacy_bertlstm.encoder.precision import Precision, autocast_dtype, has_amx
 from spacy_bertlstm.encoder.prepared import PreparedLayer, WeightCache, has_prepared_products
 from spacy_bertlstm.errors import BertLstmError
-from spacy_bertlstm.threads import require_own_threads
+from spacy_bertlstm.threads import call_both, require_own_threads, torch_threads
 
 # In training batches of 640 words, of case reports, padding falls from 34 % of the pieces to 7 %.
 _CLOSENESS = 0.8
 # On a CPU, where a bucket's scores of attention are calculated at once, it is as wide as a multiple
-# of this: oneDNN's products have a kernel for each shape, which takes milliseconds to make.
-_WIDTH_STEP = 16
+# of this: oneDNN's products have a kernel for each shape, which takes milliseconds to make. With
+# AMX it is the width of a tile, since torch's kernel takes half as long again for parts of one.
+_WIDTH_STEP, _AMX_WIDTH_STEP = 8, 16
 # The most scores of such a bucket of several texts, one for each two places of a text: those of
 # all heads are to stay near the cache.
 _MOST_SCORES = 2**16
+# The least word pieces that are shared between two sub-batches, of which each has enough to do.
+_LEAST_SHARED = 256
 # Texts and word pieces that tell the range of the encoder's values.
 _SAMPLE_TEXTS, _SAMPLE_LENGTH = 40, 120
 
@@ -102,21 +106,40 @@ class BudgetShim(HFShim):
         return self._hfmodel.tokenizer.pad_token_id or 0
 
     def encode(
-        self, batches: Sequence[SubBatch], layers: Sequence[Layer], layer_mix: Tensor | None
+        self,
+        batches: Sequence[SubBatch],
+        layers: Sequence[Layer],
+        layer_mix: Tensor | None,
+        *,
+        at_once: int = 1,
     ) -> list[Tensor]:
         """Give the vectors of the pieces of each sub-batch, (n_pieces, width).
 
         layers (Sequence[Layer]): Its own ones; none where it runs with padding.
         layer_mix (Tensor | None): Scores of the embeddings and of each layer, by whose softmax
             they are mixed, (n_layers + 1,); None for the last layer alone.
+        at_once (int): So many sub-batches run at a time: 1, or 2, each on half of the cores.
         """
         # `run_packed` reads the root module's flag alone; eval() of all would take long each time.
         if self._model.training or not layers:
             self._model.eval()
-        with torch.no_grad(), self._autocast():
-            layers = self._prepare(layers)
+        with torch.no_grad():
+            with self._autocast():
+                layers = self._prepare(layers)
+
+            def run(some: Sequence[SubBatch]) -> list[Tensor]:
+                with self._autocast():  # which holds for one thread
+                    return [self._run(batch, layers, layer_mix) for batch in some]
+
             # It stays in eval mode: other Python threads may be running it.
-            return [self._run(batch, layers, layer_mix) for batch in batches]
+            if at_once == 1 or len(batches) == 1:
+                return run(batches)
+            outputs: list[Any] = [None] * len(batches)
+            with torch_threads(torch.get_num_threads() // 2):
+                outputs[::2], outputs[1::2] = call_both(
+                    partial(run, batches[::2]), partial(run, batches[1::2]), in_parallel=True
+                )
+            return outputs
 
     def begin_encode(
         self, batches: Sequence[SubBatch], layers: Sequence[Layer], layer_mix: Tensor | None
@@ -300,8 +323,11 @@ def forward(
     shim = cast(BudgetShim, model.shims[0])
     device, layers = shim.device, shim.find_layers()
     packs = bool(layers)
-    grouped = group_runs(pieces.lengths.tolist(), shim.max_pieces, device=device.type, packs=packs)
-    width_step = find_width_step(device=device.type, packs=packs)
+    lengths, most = pieces.lengths.tolist(), shim.max_pieces
+    kind: Any = {"device": device.type, "packs": packs}
+    at_once = 1 if is_train else count_at_once(sum(lengths), **kind)
+    grouped = group_runs(lengths, most, at_once=at_once, **kind)
+    width_step = find_width_step(**kind)
     batches = [_lay_out(pieces, buckets, device, width_step) for buckets in grouped]
     if not batches:  # blanks alone, of which the tokenizer makes no pieces
         width: int = shim._model.config.hidden_size
@@ -312,7 +338,8 @@ def forward(
             layer_mix.requires_grad_()
         outputs, backprop_batches = shim.begin_encode(batches, layers, layer_mix)
     else:
-        outputs, backprop_batches = shim.encode(batches, layers, layer_mix), lambda gradients: None
+        outputs = shim.encode(batches, layers, layer_mix, at_once=at_once)
+        backprop_batches = lambda gradients: None  # noqa: E731
     # From the sub-batches' order back to the given one, (n_pieces, width).
     Y = torch.cat(outputs)[torch.argsort(torch.cat([batch.rows for batch in batches]))]
 
@@ -327,30 +354,55 @@ def forward(
 
 def find_width_step(*, device: str, packs: bool) -> int:
     """What the widths of buckets are multiples of; the arguments are those of `group_runs`."""
-    return _WIDTH_STEP if packs and device == "cpu" else 1
+    if not packs or device != "cpu":
+        return 1
+    return _AMX_WIDTH_STEP if has_amx(device) else _WIDTH_STEP
+
+
+def count_at_once(n_pieces: int, *, device: str, packs: bool) -> int:
+    """How many sub-batches run at once in use; the arguments are those of `group_runs`.
+
+    On a CPU two take less time side by side, each on half of the cores, than one after the other
+    on all: where cores share an operation they wait for each other behind it.
+    """
+    shares = packs and device == "cpu" and n_pieces >= _LEAST_SHARED
+    return 2 if shares and torch.get_num_threads() % 2 == 0 else 1
 
 
 def group_runs(
-    lengths: Sequence[int], most: int, *, device: str, packs: bool
+    lengths: Sequence[int], most: int, *, device: str, packs: bool, at_once: int = 1
 ) -> list[list[list[int]]]:
     """Part runs into sub-batches, and each into buckets that are padded to their widest.
 
-    No sub-batch holds more than so many pieces, padding included, but for a run of more, which
-    is one alone.
+    No sub-batches that run at once hold more than so many pieces, padding included, but for a run
+    of more, which is one alone.
 
     device (str): A CPU takes as long for padding as for text, so there the runs of a bucket are
         of like length; a GPU takes longer for more buckets.
     packs (bool): Whether an encoder takes several buckets at once. Then, on a CPU, a bucket holds
         no more runs than the cache has room for their scores.
+    at_once (int): So many sub-batches that follow each other are of like size.
     RETURNS (list[list[list[int]]]): Indices, the longest first, so that padding is short; none of
         runs without pieces, as blanks are where a tokenizer adds no special ones.
     """
+    runs = sorted(numpy.flatnonzero(lengths).tolist(), key=lambda i: -lengths[i])
+    dealt = [
+        _group(runs[i::at_once], lengths, most // at_once, device=device, packs=packs)
+        for i in range(at_once)
+    ]
+    return [batch for side_by_side in zip_longest(*dealt) for batch in side_by_side if batch]
+
+
+def _group(
+    runs: Sequence[int], lengths: Sequence[int], most: int, *, device: str, packs: bool
+) -> list[list[list[int]]]:
+    """As `group_runs`, of some runs, the longest first."""
     by_scores = packs and device == "cpu"
     step = find_width_step(device=device, packs=packs)
     closeness = _CLOSENESS if device == "cpu" else 0.0
     batches: list[list[list[int]]] = []
     room = longest = width = 0
-    for i in sorted(numpy.flatnonzero(lengths).tolist(), key=lambda i: -lengths[i]):
+    for i in runs:
         bucket = batches[-1][-1] if batches else []
         too_many = by_scores and (len(bucket) + 1) * width**2 > _MOST_SCORES
         if bucket and width <= room and lengths[i] >= closeness * longest and not too_many:

@@ -183,9 +183,9 @@ class Layer:
         Y: Tensor = self.contraction(self.activate(self.expansion(X)))
         return Y
 
-    def add(self, X: Tensor, Y: Tensor) -> Tensor:
-    
-        return X + Y
+    def add(self, Y: Tensor, X: Tensor) -> Tensor:
+        """Add to what a product has given, which may be used up, what went past it."""
+        return Y + X
 
 
 def run_packed(

@@ -1,6 +1,7 @@
 """The encoder works on no more padded word pieces than it may, and the output is the same."""
 
 import itertools
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -20,6 +21,7 @@ from spacy_bertlstm.encoder.budget import group_runs
 from spacy_bertlstm.encoder.packed import find_layers, make_buckets
 from spacy_bertlstm.encoder.transformer import TransformerModel, build_transformer_model
 from spacy_bertlstm.encoder.windows import make_sentence_windows
+from spacy_bertlstm.threads import torch_threads
 
 NLP = spacy.blank("en")
 # Windows of 8 to 3 pieces, special ones included.
@@ -101,20 +103,24 @@ def train(model: TransformerModel) -> tuple[numpy.ndarray, dict[str, numpy.ndarr
     most=st.integers(10, 100),
     packs=st.booleans(),
     device=st.sampled_from(["cpu", "cuda"]),
+    at_once=st.sampled_from([1, 2]),
 )
 def test_tables_hold_each_run_once_and_keep_to_the_budget(
-    lengths: list[int], most: int, packs: bool, device: str
+    lengths: list[int], most: int, packs: bool, device: str, at_once: int
 ) -> None:
-    batches = group_runs(lengths, most, device=device, packs=packs)
+    batches = group_runs(lengths, most, device=device, packs=packs, at_once=at_once)
     runs = [i for buckets in batches for bucket in buckets for i in bucket]
     assert sorted(runs) == list(range(len(lengths)))
     for buckets in batches:
         of_buckets = [[lengths[i] for i in bucket] for bucket in buckets]
         step = budget.find_width_step(device=device, packs=packs)
         laid_out = make_buckets(of_buckets, torch.device("cpu"), width_step=step)
-        assert laid_out.size <= most or sum(map(len, buckets)) == 1
+        assert laid_out.size <= most // at_once or sum(map(len, buckets)) == 1
         assert packs or len(buckets) == 1
-    if device == "cuda" and max(lengths) * len(lengths) <= most:
+    if at_once == 2:
+        pieces = [sum(lengths[i] for bucket in buckets for i in bucket) for buckets in batches]
+        assert len(pieces) != 2 or abs(pieces[0] - pieces[1]) <= max(lengths)
+    elif device == "cuda" and max(lengths) * len(lengths) <= most:
         assert len(batches) == len(batches[0]) == 1
 
 
@@ -126,7 +132,8 @@ def test_on_a_cpu_runs_of_a_table_are_of_like_length(lengths: list[int], packs: 
     assert len(batches) == (1 if packs else len(ordered))
 
     def is_full(n_runs: int, length: int) -> bool:
-        width = -(-length // budget._WIDTH_STEP) * budget._WIDTH_STEP
+        step = budget.find_width_step(device="cpu", packs=packs)
+        width = -(-length // step) * step
         return packs and n_runs * width**2 > budget._MOST_SCORES
 
     for bucket, next_bucket in itertools.pairwise(ordered):
@@ -161,6 +168,48 @@ def test_a_window_of_more_pieces_goes_through_alone_and_whole(build: Build) -> N
     assert calls == sorted(calls, reverse=True)
     assert [len(spans) for spans in alone.spans] == [len(spans) for spans in at_once.spans]
     numpy.testing.assert_allclose(vectors(alone), vectors(at_once), atol=1e-5)
+
+
+@pytest.mark.parametrize("precision", ["fp32", "bf16", "int8"])
+@pytest.mark.parametrize("max_pieces", [MANY, FEW])
+def test_sub_batches_run_side_by_side_and_give_the_same(
+    tiny_bert: Path, precision: str, max_pieces: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = build_transformer_model(
+        str(tiny_bert), make_sentence_windows(6), max_pieces=max_pieces, precision=precision
+    )
+    model.initialize()
+    threads: list[threading.Thread] = []
+    with torch_threads(2):
+        alone = vectors(model.predict(make_docs()))
+        monkeypatch.setattr(budget, "_LEAST_SHARED", 1)
+        calls = record_calls(model)
+        model.transformer.embeddings.word_embeddings.register_forward_pre_hook(
+            lambda module, args: threads.append(threading.current_thread())
+        )
+        beside = vectors(model.predict(make_docs()))
+        assert torch.get_num_threads() == 2
+    numpy.testing.assert_allclose(beside, alone, atol=1e-5 if precision == "fp32" else 0.05)
+    assert sum(calls) == BY_LENGTH[True][0]
+    assert max(calls) <= max_pieces // 2
+    assert len(set(threads)) == 2
+    assert threads.count(threading.current_thread()) == -(-len(calls) // 2)
+
+
+def test_few_pieces_and_a_single_core_have_nothing_to_share() -> None:
+    kind = {"device": "cpu", "packs": True}
+    enough = budget._LEAST_SHARED
+    for n_threads, n_pieces, at_once in (
+        (2, enough, 2),
+        (2, enough - 1, 1),
+        (1, enough, 1),
+        (3, enough, 1),
+    ):
+        with torch_threads(n_threads):
+            assert budget.count_at_once(n_pieces, **kind) == at_once
+    with torch_threads(2):
+        assert budget.count_at_once(enough, device="cuda", packs=True) == 1
+        assert budget.count_at_once(enough, device="cpu", packs=False) == 1
 
 
 @pytest.mark.parametrize("few, most", [(FEW, FEW), (LESS_THAN_A_WINDOW, 8)])

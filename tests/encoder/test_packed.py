@@ -129,7 +129,19 @@ def test_vectors_and_gradients_equal_those_of_transformers(
     ours, theirs = gradients
     assert ours.keys() == theirs.keys()
     for key, gradient in ours.items():
-        torch.testing.assert_close(gradient, theirs[key], atol=1e-5, rtol=1e-4, msg=key)
+        # Of sums over all pieces, what cancels out leaves rounding errors of what is large.
+        tolerance = 1e-5 * max(1.0, float(theirs[key].abs().max()))
+        torch.testing.assert_close(
+            gradient, theirs[key], atol=tolerance, rtol=1e-4, msg=lambda text, key=key: key + text
+        )
+
+
+@pytest.fixture(params=[False, True], ids=["", "amx"])
+def amx(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> bool:
+    """Whether torch's kernel is taken for the faster one."""
+    has_amx: bool = request.param
+    monkeypatch.setattr(packed, "has_amx", lambda device: has_amx)
+    return has_amx
 
 
 @pytest.mark.parametrize("name", ["bert", "roberta"])
@@ -139,7 +151,12 @@ def test_vectors_and_gradients_equal_those_of_transformers(
     [(0, True), (60, True), (-60, True), (75, False), (-75, False), (600, False), (-600, False)],
 )
 def test_vectors_in_use_are_those_of_training_without_dropout(
-    name: str, precision: str, score: int, is_quick: bool, monkeypatch: pytest.MonkeyPatch
+    name: str,
+    precision: str,
+    score: int,
+    is_quick: bool,
+    amx: bool,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """In use exponentials are taken as they are, unless scores are too large, or too small."""
     encoder = make(name)
@@ -162,7 +179,7 @@ def test_vectors_in_use_are_those_of_training_without_dropout(
     assert not taken
     with torch.no_grad(), torch.autocast("cpu", enabled=precision == "bf16"):
         in_use = run(encoder, ids, None)
-    assert taken == [is_quick] * 2
+    assert taken == ([] if amx else [is_quick] * 2)
     tolerance = 1e-4 if precision == "fp32" else 0.05
     torch.testing.assert_close(in_use, exact, atol=tolerance, rtol=tolerance)
 
@@ -170,6 +187,7 @@ def test_vectors_in_use_are_those_of_training_without_dropout(
 def test_a_text_whose_scores_would_fill_the_memory_is_left_to_torch(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setattr(packed, "has_amx", lambda device: False)
     encoder = make("bert")
     ids = torch.randint(5, 60, (sum(map(sum, LENGTHS)),))
     with torch.no_grad():

@@ -12,7 +12,13 @@ from transformers.utils import ModelOutput
 
 from spacy_bertlstm.encoder import packed
 from spacy_bertlstm.encoder import precision as precision_module
-from spacy_bertlstm.encoder.precision import Precision, autocast_dtype, has_bf16, read_precision
+from spacy_bertlstm.encoder.precision import (
+    Precision,
+    autocast_dtype,
+    has_amx,
+    has_bf16,
+    read_precision,
+)
 from spacy_bertlstm.encoder.transformer import TransformerModel, build_transformer_model
 from spacy_bertlstm.encoder.windows import make_sentence_windows
 from spacy_bertlstm.errors import BertLstmError
@@ -49,6 +55,18 @@ def bf16(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Ite
     has_bf16.cache_clear()
     yield request.param
     has_bf16.cache_clear()
+
+
+@pytest.mark.parametrize("amx", [True, False])
+def test_amx_is_what_torch_knows_of_the_processor(
+    amx: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    abilities = {"avx512_bf16": True, "amx_bf16": amx}
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: abilities, raising=False)
+    has_amx.cache_clear()
+    assert has_amx("cpu") is amx
+    assert not has_amx("cuda")
+    has_amx.cache_clear()
 
 
 def encode(model: TransformerModel, *, is_train: bool = False) -> numpy.ndarray:
