@@ -15,7 +15,7 @@ from spacy.language import Language
 from spacy.util import minibatch
 from torch.nn import Linear
 
-from spacy_bertlstm.encoder.budget import count_at_once, find_width_step, group_runs
+from spacy_bertlstm.encoder.budget import find_width_step, group_runs, share_runs
 from spacy_bertlstm.encoder.packed import count_rows, make_buckets
 from spacy_bertlstm.encoder.pieces import Pieces, cut_pieces
 from spacy_bertlstm.encoder.prepared import Product, has_prepared_products
@@ -132,11 +132,12 @@ def measure_padding(lengths: list[int], max_pieces: int, device: str) -> dict[st
     max_pieces (int): Of a sub-batch.
     device (str): "cpu", or "cuda", where products have no rows for the sake of their number.
     """
-    settings = {"device": device, "packs": True}
-    at_once = count_at_once(sum(lengths), **settings)
+    settings: Any = {"device": device, "packs": True}
+    sides = share_runs(lengths, max_pieces, **settings)
     batches = [
         [[lengths[i] for i in bucket] for bucket in buckets]
-        for buckets in group_runs(lengths, max_pieces, at_once=at_once, **settings)
+        for side in sides
+        for buckets in group_runs(lengths, max_pieces // len(sides), side, **settings)
     ]
     rows = sum(lengths)
     if device == "cpu":

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
-from itertools import zip_longest
+from itertools import chain
 from typing import Any, cast
 from weakref import WeakKeyDictionary
 
@@ -34,8 +34,8 @@ _WIDTH_STEP, _AMX_WIDTH_STEP = 8, 16
 # The most scores of such a bucket of several texts, one for each two places of a text: those of
 # all heads are to stay near the cache.
 _MOST_SCORES = 2**16
-# The least word pieces that are shared between two sub-batches, of which each has enough to do.
-_LEAST_SHARED = 256
+# The least word pieces that two sides share, and the most of them that one may have.
+_LEAST_SHARED, _MOST_OF_A_SIDE = 256, 0.6
 # Texts and word pieces that tell the range of the encoder's values.
 _SAMPLE_TEXTS, _SAMPLE_LENGTH = 40, 120
 
@@ -62,10 +62,11 @@ class SubBatch:
 
 
 class BudgetShim(HFShim):
-    """The holder of a Hugging Face encoder, which runs it on one sub-batch after another.
+    """The holder of a Hugging Face encoder, which runs it on sub-batches of what comes.
 
     hf_model (HFObjects): The encoder and its tokenizer.
-    max_pieces (int): The most padded word pieces of a sub-batch of several runs.
+    max_pieces (int): The most padded word pieces that it is run on at once; a run of more goes
+        through alone.
     precision (Precision): Of the matrix products; the weights themselves stay as they are.
     grad_scaler_config (dict): As in spacy-transformers; scaling is for fp16 alone.
     """
@@ -107,18 +108,18 @@ class BudgetShim(HFShim):
 
     def encode(
         self,
-        batches: Sequence[SubBatch],
+        sides: Sequence[Sequence[SubBatch]],
         layers: Sequence[Layer],
         layer_mix: Tensor | None,
-        *,
-        at_once: int = 1,
     ) -> list[Tensor]:
         """Give the vectors of the pieces of each sub-batch, (n_pieces, width).
 
+        sides (Sequence[Sequence[SubBatch]]): One, or two that run at a time, each on half of the
+            CPU's cores.
         layers (Sequence[Layer]): Its own ones; none where it runs with padding.
         layer_mix (Tensor | None): Scores of the embeddings and of each layer, by whose softmax
             they are mixed, (n_layers + 1,); None for the last layer alone.
-        at_once (int): So many sub-batches run at a time: 1, or 2, each on half of the cores.
+        RETURNS (list[Tensor]): Those of the first side, then those of the second.
         """
         # `run_packed` reads the root module's flag alone; eval() of all would take long each time.
         if self._model.training or not layers:
@@ -127,19 +128,16 @@ class BudgetShim(HFShim):
             with self._autocast():
                 layers = self._prepare(layers)
 
-            def run(some: Sequence[SubBatch]) -> list[Tensor]:
-                with self._autocast():  # which holds for one thread
-                    return [self._run(batch, layers, layer_mix) for batch in some]
+            def run(batches: Sequence[SubBatch]) -> list[Tensor]:
+                with self._autocast():  # of this thread alone
+                    return [self._run(batch, layers, layer_mix) for batch in batches]
 
             # It stays in eval mode: other Python threads may be running it.
-            if at_once == 1 or len(batches) == 1:
-                return run(batches)
-            outputs: list[Any] = [None] * len(batches)
+            if len(sides) == 1:
+                return run(sides[0])
             with torch_threads(torch.get_num_threads() // 2):
-                outputs[::2], outputs[1::2] = call_both(
-                    partial(run, batches[::2]), partial(run, batches[1::2]), in_parallel=True
-                )
-            return outputs
+                first, second = (partial(run, batches) for batches in sides)
+                return list(chain(*call_both(first, second, in_parallel=True)))
 
     def begin_encode(
         self, batches: Sequence[SubBatch], layers: Sequence[Layer], layer_mix: Tensor | None
@@ -324,27 +322,37 @@ def forward(
     device, layers = shim.device, shim.find_layers()
     packs = bool(layers)
     lengths, most = pieces.lengths.tolist(), shim.max_pieces
-    kind: Any = {"device": device.type, "packs": packs}
-    at_once = 1 if is_train else count_at_once(sum(lengths), **kind)
-    grouped = group_runs(lengths, most, at_once=at_once, **kind)
-    width_step = find_width_step(**kind)
-    batches = [_lay_out(pieces, buckets, device, width_step) for buckets in grouped]
+    sides = [[*range(len(lengths))]]
+    if not is_train:
+        sides = share_runs(lengths, most, device=device.type, packs=packs)
+    width_step = find_width_step(device=device.type, packs=packs)
+    batches_of_sides = [
+        [
+            _lay_out(pieces, buckets, device, width_step)
+            for buckets in group_runs(
+                lengths, most // len(sides), side, device=device.type, packs=packs
+            )
+        ]
+        for side in sides
+    ]
+    batches = [batch for own in batches_of_sides for batch in own]
     if not batches:  # blanks alone, of which the tokenizer makes no pieces
         width: int = shim._model.config.hidden_size
         return torch.zeros(0, width, device=device), lambda dY: []
     layer_mix = xp2torch(model.get_param("layer_mix")) if mix_layers else None
+    backprop_batches: Callable[[Sequence[Tensor]], None] | None = None
     if is_train:
         if layer_mix is not None:
             layer_mix.requires_grad_()
         outputs, backprop_batches = shim.begin_encode(batches, layers, layer_mix)
     else:
-        outputs = shim.encode(batches, layers, layer_mix, at_once=at_once)
-        backprop_batches = lambda gradients: None  # noqa: E731
+        outputs = shim.encode(batches_of_sides, layers, layer_mix)
     # From the sub-batches' order back to the given one, (n_pieces, width).
     Y = torch.cat(outputs)[torch.argsort(torch.cat([batch.rows for batch in batches]))]
 
     def backprop(dY: Tensor) -> list:
-        backprop_batches([dY[batch.rows] for batch in batches])
+        if backprop_batches is not None:
+            backprop_batches([dY[batch.rows] for batch in batches])
         if layer_mix is not None and layer_mix.grad is not None:
             model.inc_grad("layer_mix", cast(Floats1d, torch2xp(layer_mix.grad)))
         return []
@@ -359,50 +367,62 @@ def find_width_step(*, device: str, packs: bool) -> int:
     return _AMX_WIDTH_STEP if has_amx(device) else _WIDTH_STEP
 
 
-def count_at_once(n_pieces: int, *, device: str, packs: bool) -> int:
-    """How many sub-batches run at once in use; the arguments are those of `group_runs`.
+def share_runs(lengths: Sequence[int], most: int, *, device: str, packs: bool) -> list[list[int]]:
+    """Deal runs to two sides that run at the same time, or leave all to one.
 
-    On a CPU two take less time side by side, each on half of the cores, than one after the other
-    on all: where cores share an operation they wait for each other behind it.
+    On a CPU, in use, that takes less time than one after the other on all cores: where cores share
+    an operation, they wait for each other behind it.
+
+    lengths (Sequence[int]): Pieces of each run.
+    most (int): The most pieces that the encoder works on at once, of which each side has half.
+    device, packs: As of `group_runs`.
+    RETURNS (list[list[int]]): Indices of the runs of each side. There is one side where that is
+        on no CPU with an even number of cores for torch, where there is little to share, or where
+        few runs hold most of it.
     """
-    shares = packs and device == "cpu" and n_pieces >= _LEAST_SHARED
-    return 2 if shares and torch.get_num_threads() % 2 == 0 else 1
+    everything = [[*range(len(lengths))]]
+    total, longest = sum(lengths), max(lengths, default=0)
+    step = find_width_step(device=device, packs=packs)
+    if (
+        not packs
+        or device != "cpu"
+        or torch.get_num_threads() % 2
+        or total < _LEAST_SHARED
+        or -(-longest // step) * step > most // 2
+    ):
+        return everything
+    sides: list[list[int]] = [[], []]
+    loads = [0, 0]
+    for i in sorted(everything[0], key=lambda i: -lengths[i]):
+        lighter = int(loads[1] < loads[0])
+        sides[lighter].append(i)
+        loads[lighter] += lengths[i]
+    return sides if max(loads) <= _MOST_OF_A_SIDE * total else everything
 
 
 def group_runs(
-    lengths: Sequence[int], most: int, *, device: str, packs: bool, at_once: int = 1
+    lengths: Sequence[int], most: int, runs: Sequence[int], *, device: str, packs: bool
 ) -> list[list[list[int]]]:
     """Part runs into sub-batches, and each into buckets that are padded to their widest.
 
-    No sub-batches that run at once hold more than so many pieces, padding included, but for a run
-    of more, which is one alone.
+    No sub-batch holds more than so many pieces, padding included, but for a run of more, which
+    is one alone.
 
+    lengths (Sequence[int]): Pieces of each run.
+    runs (Sequence[int]): The indices of those that are meant.
     device (str): A CPU takes as long for padding as for text, so there the runs of a bucket are
         of like length; a GPU takes longer for more buckets.
     packs (bool): Whether an encoder takes several buckets at once. Then, on a CPU, a bucket holds
         no more runs than the cache has room for their scores.
-    at_once (int): So many sub-batches that follow each other are of like size.
     RETURNS (list[list[list[int]]]): Indices, the longest first, so that padding is short; none of
         runs without pieces, as blanks are where a tokenizer adds no special ones.
     """
-    runs = sorted(numpy.flatnonzero(lengths).tolist(), key=lambda i: -lengths[i])
-    dealt = [
-        _group(runs[i::at_once], lengths, most // at_once, device=device, packs=packs)
-        for i in range(at_once)
-    ]
-    return [batch for side_by_side in zip_longest(*dealt) for batch in side_by_side if batch]
-
-
-def _group(
-    runs: Sequence[int], lengths: Sequence[int], most: int, *, device: str, packs: bool
-) -> list[list[list[int]]]:
-    """As `group_runs`, of some runs, the longest first."""
     by_scores = packs and device == "cpu"
     step = find_width_step(device=device, packs=packs)
     closeness = _CLOSENESS if device == "cpu" else 0.0
     batches: list[list[list[int]]] = []
     room = longest = width = 0
-    for i in runs:
+    for i in sorted((i for i in runs if lengths[i]), key=lambda i: -lengths[i]):
         bucket = batches[-1][-1] if batches else []
         too_many = by_scores and (len(bucket) + 1) * width**2 > _MOST_SCORES
         if bucket and width <= room and lengths[i] >= closeness * longest and not too_many:

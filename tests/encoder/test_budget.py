@@ -4,6 +4,7 @@ import itertools
 import threading
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy
 import pytest
@@ -17,7 +18,7 @@ from thinc.api import Adam
 from transformers.utils import ModelOutput
 
 from spacy_bertlstm.encoder import budget
-from spacy_bertlstm.encoder.budget import group_runs
+from spacy_bertlstm.encoder.budget import group_runs, share_runs
 from spacy_bertlstm.encoder.packed import find_layers, make_buckets
 from spacy_bertlstm.encoder.transformer import TransformerModel, build_transformer_model
 from spacy_bertlstm.encoder.windows import make_sentence_windows
@@ -103,31 +104,45 @@ def train(model: TransformerModel) -> tuple[numpy.ndarray, dict[str, numpy.ndarr
     most=st.integers(10, 100),
     packs=st.booleans(),
     device=st.sampled_from(["cpu", "cuda"]),
-    at_once=st.sampled_from([1, 2]),
 )
 def test_tables_hold_each_run_once_and_keep_to_the_budget(
-    lengths: list[int], most: int, packs: bool, device: str, at_once: int
+    lengths: list[int], most: int, packs: bool, device: str
 ) -> None:
-    batches = group_runs(lengths, most, device=device, packs=packs, at_once=at_once)
+    batches = group_runs(lengths, most, range(len(lengths)), device=device, packs=packs)
     runs = [i for buckets in batches for bucket in buckets for i in bucket]
     assert sorted(runs) == list(range(len(lengths)))
     for buckets in batches:
         of_buckets = [[lengths[i] for i in bucket] for bucket in buckets]
         step = budget.find_width_step(device=device, packs=packs)
         laid_out = make_buckets(of_buckets, torch.device("cpu"), width_step=step)
-        assert laid_out.size <= most // at_once or sum(map(len, buckets)) == 1
+        assert laid_out.size <= most or sum(map(len, buckets)) == 1
         assert packs or len(buckets) == 1
-    if at_once == 2:
-        pieces = [sum(lengths[i] for bucket in buckets for i in bucket) for buckets in batches]
-        assert len(pieces) != 2 or abs(pieces[0] - pieces[1]) <= max(lengths)
-    elif device == "cuda" and max(lengths) * len(lengths) <= most:
+    if device == "cuda" and max(lengths) * len(lengths) <= most:
         assert len(batches) == len(batches[0]) == 1
+
+
+@given(lengths=st.lists(st.integers(0, 500), min_size=1, max_size=20), most=st.integers(10, 2000))
+def test_two_sides_have_about_half_each_and_the_budget_is_for_both(
+    lengths: list[int], most: int
+) -> None:
+    with torch_threads(2):
+        sides = share_runs(lengths, most, device="cpu", packs=True)
+    assert sorted(i for side in sides for i in side) == list(range(len(lengths)))
+    if len(sides) == 2:
+        step = budget.find_width_step(device="cpu", packs=True)
+        for side in sides:
+            loads = sum(lengths[i] for i in side)
+            assert 0.4 * sum(lengths) <= loads <= 0.6 * sum(lengths)
+            for buckets in group_runs(lengths, most // 2, side, device="cpu", packs=True):
+                of_buckets = [[lengths[i] for i in bucket] for bucket in buckets]
+                laid_out = make_buckets(of_buckets, torch.device("cpu"), width_step=step)
+                assert laid_out.size <= most // 2
 
 
 @given(lengths=st.lists(st.integers(1, 500), min_size=1, max_size=20))
 @pytest.mark.parametrize("packs", [True, False])
 def test_on_a_cpu_runs_of_a_table_are_of_like_length(lengths: list[int], packs: bool) -> None:
-    batches = group_runs(lengths, 10**6, device="cpu", packs=packs)
+    batches = group_runs(lengths, 10**6, range(len(lengths)), device="cpu", packs=packs)
     ordered = [[lengths[i] for i in bucket] for buckets in batches for bucket in buckets]
     assert len(batches) == (1 if packs else len(ordered))
 
@@ -171,7 +186,7 @@ def test_a_window_of_more_pieces_goes_through_alone_and_whole(build: Build) -> N
 
 
 @pytest.mark.parametrize("precision", ["fp32", "bf16", "int8"])
-@pytest.mark.parametrize("max_pieces", [MANY, FEW])
+@pytest.mark.parametrize("max_pieces", [MANY, 2 * FEW])
 def test_sub_batches_run_side_by_side_and_give_the_same(
     tiny_bert: Path, precision: str, max_pieces: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -193,23 +208,44 @@ def test_sub_batches_run_side_by_side_and_give_the_same(
     assert sum(calls) == BY_LENGTH[True][0]
     assert max(calls) <= max_pieces // 2
     assert len(set(threads)) == 2
-    assert threads.count(threading.current_thread()) == -(-len(calls) // 2)
+    assert threads.count(threading.current_thread()) in (len(calls) // 2, -(-len(calls) // 2))
 
 
-def test_few_pieces_and_a_single_core_have_nothing_to_share() -> None:
-    kind = {"device": "cpu", "packs": True}
-    enough = budget._LEAST_SHARED
-    for n_threads, n_pieces, at_once in (
-        (2, enough, 2),
-        (2, enough - 1, 1),
-        (1, enough, 1),
-        (3, enough, 1),
-    ):
-        with torch_threads(n_threads):
-            assert budget.count_at_once(n_pieces, **kind) == at_once
+@pytest.mark.parametrize("beside", [False, True])
+def test_an_error_on_either_side_arrives_and_leaves_the_threads_as_they_were(
+    tiny_bert: Path, beside: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(budget, "_LEAST_SHARED", 1)
+    model = build_transformer_model(str(tiny_bert), make_sentence_windows(6))
+    model.initialize()
+    caller = threading.current_thread()
+
+    def fail(module: torch.nn.Module, args: tuple) -> None:
+        if (threading.current_thread() is not caller) is beside:
+            raise KeyError
+
+    hook = model.transformer.embeddings.word_embeddings.register_forward_pre_hook(fail)
     with torch_threads(2):
-        assert budget.count_at_once(enough, device="cuda", packs=True) == 1
-        assert budget.count_at_once(enough, device="cpu", packs=False) == 1
+        with pytest.raises(KeyError):
+            model.predict(make_docs())
+        assert torch.get_num_threads() == 2
+        hook.remove()
+        assert numpy.isfinite(vectors(model.predict(make_docs()))).all()
+
+
+def test_runs_are_shared_where_it_is_worth_it() -> None:
+    def count(lengths: list[int], n_threads: int = 2, most: int = MANY, **other: Any) -> int:
+        with torch_threads(n_threads):
+            return len(share_runs(lengths, most, **{"device": "cpu", "packs": True} | other))
+
+    enough = budget._LEAST_SHARED
+    assert count([enough // 2] * 2) == 2
+    assert count([500, *[100] * 5]) == 2
+    assert count([enough // 2, enough // 2 - 1]) == 1
+    assert count([510, 10]) == count([enough]) == count([300] * 3) == 1
+    assert count([500, 500], most=999) == 1
+    assert count([enough] * 2, n_threads=1) == count([enough] * 2, n_threads=3) == 1
+    assert count([enough] * 2, device="cuda") == count([enough] * 2, packs=False) == 1
 
 
 @pytest.mark.parametrize("few, most", [(FEW, FEW), (LESS_THAN_A_WINDOW, 8)])

@@ -12,6 +12,7 @@ from transformers.utils import ModelOutput
 
 from spacy_bertlstm.encoder import packed
 from spacy_bertlstm.encoder import precision as precision_module
+from spacy_bertlstm.encoder.budget import find_width_step
 from spacy_bertlstm.encoder.precision import (
     Precision,
     autocast_dtype,
@@ -52,21 +53,32 @@ def bf16(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Ite
     """A processor that multiplies bf16 in hardware, or one that does not."""
     abilities = {"avx512_bf16": request.param, "avx2": True}
     monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: abilities, raising=False)
-    has_bf16.cache_clear()
+    forget_abilities()
     yield request.param
+    forget_abilities()
+
+
+def forget_abilities() -> None:
     has_bf16.cache_clear()
-
-
-@pytest.mark.parametrize("amx", [True, False])
-def test_amx_is_what_torch_knows_of_the_processor(
-    amx: bool, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    abilities = {"avx512_bf16": True, "amx_bf16": amx}
-    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: abilities, raising=False)
     has_amx.cache_clear()
+
+
+@pytest.fixture(params=[True, False])
+def amx(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[bool]:
+    """A processor that multiplies tiles, or one that multiplies bf16 without."""
+    abilities = {"avx512_bf16": True, "amx_bf16": request.param}
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: abilities, raising=False)
+    forget_abilities()
+    yield request.param
+    forget_abilities()
+
+
+def test_with_amx_texts_are_as_wide_as_whole_tiles(amx: bool) -> None:
     assert has_amx("cpu") is amx
     assert not has_amx("cuda")
-    has_amx.cache_clear()
+    assert find_width_step(device="cpu", packs=True) == (16 if amx else 8)
+    assert find_width_step(device="cpu", packs=False) == 1
+    assert find_width_step(device="cuda", packs=True) == 1
 
 
 def encode(model: TransformerModel, *, is_train: bool = False) -> numpy.ndarray:
